@@ -1,0 +1,38 @@
+//go:build tools
+
+package main
+
+import (
+	_ "github.com/bmatcuk/doublestar/v4"
+	_ "github.com/docker/docker/client"
+	_ "github.com/docker/docker/pkg/stdcopy"
+	_ "github.com/elastic/go-seccomp-bpf/arch"
+	_ "github.com/gofrs/flock"
+	_ "github.com/google/go-containerregistry/pkg/v1/layout"
+	_ "github.com/google/go-containerregistry/pkg/v1/tarball"
+	_ "github.com/google/go-containerregistry/pkg/v1/mutate"
+	_ "github.com/google/go-containerregistry/pkg/registry"
+	_ "github.com/google/renameio/v2"
+	_ "github.com/gowebpki/jcs"
+	_ "github.com/opencontainers/cgroups/devices"
+	_ "github.com/opencontainers/runc/libcontainer"
+	_ "github.com/opencontainers/runc/libcontainer/nsenter"
+	_ "github.com/opencontainers/runc/libcontainer/specconv"
+	_ "github.com/opencontainers/runtime-spec/specs-go"
+	_ "github.com/opencontainers/image-spec/specs-go/v1"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/santhosh-tekuri/jsonschema/v6"
+	_ "github.com/sourcegraph/conc/iter"
+	_ "github.com/sourcegraph/conc/panics"
+	_ "github.com/spf13/cobra"
+	_ "github.com/testcontainers/testcontainers-go"
+	_ "go.yaml.in/yaml/v3"
+	_ "golang.org/x/mod/sumdb/dirhash"
+	_ "golang.org/x/mod/modfile"
+	_ "golang.org/x/mod/module"
+	_ "golang.org/x/sync/semaphore"
+	_ "golang.org/x/sys/unix"
+	_ "golang.org/x/term"
+	_ "golang.org/x/tools/go/packages"
+	_ "pgregory.net/rapid"
+)

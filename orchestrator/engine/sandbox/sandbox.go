@@ -10,8 +10,12 @@ const (
 	GID = 65532
 )
 
-// InitPath is where the init is in every container: Dir is mounted read-only at /scangate.
-const InitPath = "/scangate/init"
+// InitDir is where the engine mounts the folder PlaceInit makes, read-only; no job mounts anything there. InitPath is the
+// program every container starts with.
+const (
+	InitDir  = "/.scangate"
+	InitPath = InitDir + "/init"
+)
 
 // Limits bound a job.
 type Limits struct {
@@ -66,6 +70,11 @@ type Facts struct {
 	Caps       string   `json:"caps"`    // the five sets of /proc/self/status, or'ed, in hex: "0" is none
 	Writable   []string `json:"writable"`
 	Interfaces []string `json:"interfaces"`
+	// UserNamespace is true where not every id of the host is mapped; Groups may then hold the overflow id 65534 for
+	// groups of the caller that cannot be dropped.
+	UserNamespace bool   `json:"userNamespace"`
+	UnixSocket    bool   `json:"unixSocket"` // socket(AF_UNIX) works: the seccomp filter is not ours
+	Hostname      string `json:"hostname"`
 	// Cgroups is filled in by the engine on the host's side: the job's limits are held by a cgroup.
 	Cgroups bool `json:"cgroups"`
 }

@@ -117,6 +117,7 @@ type Run struct {
 	Exit           int
 	Stdout, Stderr []byte
 	Targets        []string // paths in the view of the files it had to read, canary included, sorted
+	Bytes          int64    // of all the targets together
 	Dir            string   // the working directory below Workspace, "" for none
 }
 

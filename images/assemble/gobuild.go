@@ -2,7 +2,7 @@ package assemble
 
 import "context"
 
-func (b *builder) layGo(ctx context.Context, g GoProgram) error { return nil }
-func (b *builder) layToolchain(ctx context.Context, t Toolchain) error { return nil }
+func (b *builder) layGo(ctx context.Context, g GoProgram) error                           { return nil }
+func (b *builder) layToolchain(ctx context.Context, t Toolchain) error                    { return nil }
 func (b *builder) fetchToolchain(ctx context.Context, incoming string, t Toolchain) error { return nil }
-func (b *builder) layBytecode(ctx context.Context, p Bytecode) error { return nil }
+func (b *builder) layBytecode(ctx context.Context, p Bytecode) error                      { return nil }

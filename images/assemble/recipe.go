@@ -11,8 +11,10 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/mod/modfile"
 
@@ -46,6 +48,8 @@ type Wheel struct {
 	Extract map[string]string `yaml:"extract,omitempty"`
 	// Install lays the whole wheel out into this folder of the image, such as usr/lib/python3/dist-packages.
 	Install string `yaml:"install,omitempty"`
+	// Exclude globs (doublestar) name members to leave out.
+	Exclude []string `yaml:"exclude,omitempty"`
 }
 
 // GoProgram is a package of a Go module, built with a pinned toolchain. The modules and their hashes are in NAME.mod
@@ -213,6 +217,8 @@ func (s Step) check() error {
 		set++
 		if !debForm.MatchString(d.Name) || !debVersion.MatchString(d.Version) || !sumForm.MatchString(d.SHA256) {
 			err = errors.New("deb: name, version and sha256 (64 hex digits) must be set")
+		} else {
+			err = checkGlobs(d.Include, d.Exclude)
 		}
 	}
 	if t := s.Toolchain; t != nil {
@@ -220,7 +226,7 @@ func (s Step) check() error {
 		if !toolchainForm.MatchString(t.Version) || !sumForm.MatchString(t.SHA256) {
 			err = errors.New("toolchain: version (go1.N.M) and sha256 (64 hex digits) must be set")
 		} else {
-			err = checkPaths(t.Path)
+			err = errors.Join(checkPaths(t.Path), checkGlobs(t.Exclude))
 		}
 	}
 	if b := s.Bytecode; b != nil {
@@ -245,6 +251,9 @@ func (w *Wheel) check() error {
 	}
 	if (w.Install == "") == (len(w.Extract) == 0) {
 		return errors.New("wheel: either extract or install must be set")
+	}
+	if err := checkGlobs(w.Exclude); err != nil {
+		return err
 	}
 	if w.Install != "" {
 		return checkPaths(w.Install)
@@ -276,6 +285,15 @@ func checkPaths(paths ...string) error {
 	for _, p := range paths {
 		if !fs.ValidPath(p) || p == "." || path.Clean(p) != p {
 			return fmt.Errorf("path %q is not a clean path below the root", p)
+		}
+	}
+	return nil
+}
+
+func checkGlobs(lists ...[]string) error {
+	for _, g := range slices.Concat(lists...) {
+		if !doublestar.ValidatePattern(g) {
+			return fmt.Errorf("glob %q is malformed", g)
 		}
 	}
 	return nil

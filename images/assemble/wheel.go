@@ -62,7 +62,7 @@ func (b *builder) layWheel(w Wheel) error {
 	}
 	placed := map[string]bool{}
 	for _, member := range archive.File {
-		if strings.HasSuffix(member.Name, "/") {
+		if strings.HasSuffix(member.Name, "/") || anyMatch(w.Exclude, member.Name) {
 			continue
 		}
 		from, to, err := w.place(member.Name)

@@ -1,0 +1,148 @@
+package docker
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/strslice"
+	"github.com/docker/docker/api/types/system"
+
+	"github.com/scangate/scangate/orchestrator/engine"
+	"github.com/scangate/scangate/orchestrator/engine/sandbox"
+)
+
+const (
+	shmSize = 64 << 20 // Python's multiprocessing keeps its semaphores in /dev/shm
+	files   = 4096     // open files of each process
+	// initTasks are the init's own threads, which the pids cgroup counts with the job's.
+	initTasks = 16
+)
+
+// daemonEnv are the variables that a daemon gives every container by itself.
+var daemonEnv = []string{"PATH", "HOSTNAME", "TERM", "HOME", "container"}
+
+// config overrides every field of the image's own configuration. A daemon fills in what is left empty: its Volumes and
+// ExposedPorts cannot be emptied from here, so an image with the former is refused (ensure) and the latter mean nothing
+// without a network.
+func config(image loadedImage, labels map[string]string) *container.Config {
+	return &container.Config{
+		Image:      image.id,
+		Entrypoint: strslice.StrSlice{sandbox.InitPath},
+		Cmd:        strslice.StrSlice{},
+		// Empty, so that no LD_PRELOAD or GODEBUG of the image reaches the init; the program's are in the Spec.
+		Env:             emptied(daemonEnv, image.env),
+		User:            fmt.Sprintf("%d:%d", sandbox.UID, sandbox.GID), // a name would be looked up in the image
+		WorkingDir:      "/",
+		Healthcheck:     &container.HealthConfig{Test: []string{"NONE"}},
+		StopSignal:      "SIGKILL",
+		Hostname:        "scangate",
+		NetworkDisabled: true,
+		Labels:          labels,
+		AttachStdin:     true,
+		AttachStdout:    true,
+		AttachStderr:    true,
+		OpenStdin:       true,
+		StdinOnce:       true, // the lifeline: stdin closes when our connection does
+	}
+}
+
+// emptied gives every named variable the empty value: an API has no way to leave one out that works everywhere (Docker
+// drops a bare NAME, Podman fills it in from its own environment).
+func emptied(lists ...[]string) []string {
+	seen := map[string]bool{}
+	var out []string
+	for _, list := range lists {
+		for _, v := range list {
+			name, _, _ := strings.Cut(v, "=")
+			if name != "" && !seen[name] {
+				seen[name] = true
+				out = append(out, name+"=")
+			}
+		}
+	}
+	return out
+}
+
+// hostConfig is the sandbox. Masked and read-only paths, seccomp and AppArmor stay the daemon's default, under the
+// init's own seccomp filter.
+func hostConfig(l sandbox.Limits, info system.Info, mounts []mount.Mount) *container.HostConfig {
+	pids := int64(l.Pids + initTasks)
+	return &container.HostConfig{
+		NetworkMode:    "none",
+		ReadonlyRootfs: true,
+		CapDrop:        strslice.StrSlice{"ALL"},
+		SecurityOpt:    []string{"no-new-privileges"},
+		IpcMode:        container.IPCModePrivate,
+		CgroupnsMode:   container.CgroupnsModePrivate,
+		LogConfig:      container.LogConfig{Type: "none"},
+		RestartPolicy:  container.RestartPolicy{Name: container.RestartPolicyDisabled},
+		ShmSize:        shmSize,
+		// runc 1.1.5 gives the tmpfs the image folder's mode over mode=, so the owner is said too.
+		Tmpfs: map[string]string{"/tmp": fmt.Sprintf("rw,nosuid,nodev,noexec,size=%d,mode=1777,uid=%d,gid=%d",
+			l.Tmp, sandbox.UID, sandbox.GID)},
+		Mounts: mounts,
+		Resources: container.Resources{
+			Memory:     l.Memory,
+			MemorySwap: l.Memory, // memory and swap together: no swap
+			PidsLimit:  &pids,
+			NanoCPUs:   int64(min(l.CPU, max(1, info.NCPU))) * 1e9, // more cores than there are is refused
+			Ulimits: []*container.Ulimit{
+				{Name: "core", Soft: 0, Hard: 0},
+				{Name: "nofile", Soft: files, Hard: files},
+			},
+		},
+	}
+}
+
+// binds are the init's folder and the job's, read-only with all that is mounted below them: below API 1.44 by leaving out
+// what is mounted below (there it would stay writable), from then on by the daemon, which is told to fail if it cannot.
+func binds(initDir string, list []engine.Mount, nested bool) ([]mount.Mount, error) {
+	out := []mount.Mount{{Source: initDir, Target: sandbox.InitDir}}
+	for _, m := range list {
+		if !filepath.IsAbs(m.Source) || !path.IsAbs(m.Target) || path.Clean(m.Target) != m.Target || m.Target == "/" {
+			return nil, fmt.Errorf("mount %s at %s: want absolute paths, and not the root", m.Source, m.Target)
+		}
+		if m.Target == sandbox.InitDir || strings.HasPrefix(m.Target, sandbox.InitDir+"/") {
+			return nil, fmt.Errorf("mount %s at %s: the place is the init's", m.Source, m.Target)
+		}
+		out = append(out, mount.Mount{Source: m.Source, Target: m.Target})
+	}
+	for i := range out {
+		out[i].Type, out[i].ReadOnly = mount.TypeBind, true
+		out[i].BindOptions = &mount.BindOptions{Propagation: mount.PropagationRPrivate}
+		if nested {
+			out[i].BindOptions.ReadOnlyForceRecursive = true
+		} else {
+			out[i].BindOptions.NonRecursive = true
+		}
+	}
+	return out, nil
+}
+
+// limited says whether the daemon can hold all of a job's limits by a cgroup.
+func limited(info system.Info) bool {
+	return info.MemoryLimit && info.PidsLimit && info.CPUCfsQuota && info.CgroupDriver != "none"
+}
+
+// held says whether it did: a daemon zeroes the limits it cannot hold, and says so only in a warning.
+func held(asked, got *container.HostConfig) bool {
+	return got != nil && got.Memory == asked.Memory && got.NanoCPUs == asked.NanoCPUs &&
+		got.PidsLimit != nil && *got.PidsLimit == *asked.PidsLimit
+}
+
+func hasSeccomp(info system.Info) bool { return option(info, "seccomp") }
+
+// option looks for "name=seccomp,profile=default" and the like.
+func option(info system.Info, name string) bool {
+	for _, o := range info.SecurityOptions {
+		first, _, _ := strings.Cut(o, ",")
+		if first == "name="+name || first == name {
+			return true
+		}
+	}
+	return false
+}

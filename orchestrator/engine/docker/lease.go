@@ -1,0 +1,202 @@
+package docker
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/gofrs/flock"
+)
+
+// Every container carries the lease of the run that made it. A lease is a file below Options.Dir that its run holds
+// locked (flock) from before its first container to after its last; the kernel drops the lock when the run dies, however
+// it dies. A container is reaped only where all of this is so: it carries our owner, which is a random name kept in
+// Options.Dir; and its lease's lock can be had, or its file is gone. So a run never reaps another's containers: not of
+// another user or machine that shares the daemon (other owner), nor of a run beside it (locked). A lock, unlike a
+// process id, means the same in every pid namespace that shares Options.Dir.
+const (
+	labelOwner = "scangate.owner"
+	labelLease = "scangate.lease"
+	labelJob   = "scangate.job"
+)
+
+// removal bounds the removing of containers, which goes on after the caller's context has ended.
+const removal = 30 * time.Second
+
+type lease struct {
+	dir, owner, id string
+	lock           *flock.Flock
+}
+
+func leaseFile(dir, id string) string { return filepath.Join(dir, "lease-"+id) }
+
+func takeLease(dir string) (*lease, error) {
+	owner, err := ownerOf(dir)
+	if err != nil {
+		return nil, fmt.Errorf("name docker's state folder: %w", err)
+	}
+	for range 10 {
+		id := random()
+		lock := flock.New(leaseFile(dir, id))
+		held, err := lock.TryLock()
+		if err != nil {
+			return nil, fmt.Errorf("lock lease: %w", err)
+		}
+		if held && current(lock) {
+			return &lease{dir: dir, owner: owner, id: id, lock: lock}, nil
+		}
+		// A sweep came between making the file and locking it.
+		if err := lock.Close(); err != nil {
+			return nil, fmt.Errorf("unlock lease: %w", err)
+		}
+	}
+	return nil, errors.New("lock lease: another process takes every new one")
+}
+
+// current says whether the locked file is still the one at its path.
+func current(lock *flock.Flock) bool {
+	there, err := os.Stat(lock.Path())
+	if err != nil {
+		return false
+	}
+	held, err := lock.Stat()
+	return err == nil && os.SameFile(there, held)
+}
+
+// ownerOf reads the folder's random name, and gives it one the first time.
+func ownerOf(dir string) (string, error) {
+	path := filepath.Join(dir, "owner")
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := nameOnce(dir, path); err != nil {
+			return "", err
+		}
+		b, err = os.ReadFile(path)
+	}
+	if err != nil {
+		return "", err
+	}
+	if _, err := hex.DecodeString(string(b)); err != nil || len(b) != 32 {
+		return "", fmt.Errorf("%s does not hold 32 hex digits", path)
+	}
+	return string(b), nil
+}
+
+// nameOnce lets one of several processes win, and none see half a name.
+func nameOnce(dir, path string) error {
+	f, err := os.CreateTemp(dir, "owner-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(random())
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+func random() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails, crypto/rand
+	return hex.EncodeToString(b[:])
+}
+
+// end gives the lease back for good, release leaves its file for a sweep to find.
+func (l *lease) end() error {
+	return errors.Join(os.Remove(l.lock.Path()), l.lock.Close())
+}
+
+func (l *lease) release() error { return l.lock.Close() }
+
+func (l *lease) labels(job string) map[string]string {
+	return map[string]string{labelOwner: l.owner, labelLease: l.id, labelJob: job}
+}
+
+// husk is a container of ours that the daemon still has.
+type husk struct{ id, lease string }
+
+// containers lists those of our owner, in any state.
+func (d *docker) containers(ctx context.Context) ([]husk, error) {
+	list, err := d.api.ContainerList(ctx, container.ListOptions{
+		All: true, Filters: filters.NewArgs(filters.Arg("label", labelOwner+"="+d.lease.owner)),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	var husks []husk
+	for _, c := range list {
+		husks = append(husks, husk{c.ID, c.Labels[labelLease]})
+	}
+	return husks, nil
+}
+
+// Sweep removes the containers of runs that have died, then their leases.
+func (d *docker) Sweep(ctx context.Context) error {
+	// Leases before containers: a run that starts in between is not among the leases.
+	files, err := filepath.Glob(leaseFile(d.opts.Dir, "*"))
+	if err != nil {
+		return err
+	}
+	husks, err := d.containers(ctx)
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	of := map[string][]husk{}
+	for _, f := range files {
+		of[strings.TrimPrefix(filepath.Base(f), "lease-")] = nil
+	}
+	for _, h := range husks {
+		of[h.lease] = append(of[h.lease], h)
+	}
+	var errs []error
+	for id, husks := range of {
+		if id != d.lease.id {
+			errs = append(errs, d.reap(ctx, id, husks))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	return nil
+}
+
+// reap removes what a lease left, if its run is dead.
+func (d *docker) reap(ctx context.Context, id string, husks []husk) (err error) {
+	if b, bad := hex.DecodeString(id); bad != nil || len(b) != 16 {
+		return fmt.Errorf("a container carries the lease %q, which we never give", id)
+	}
+	lock := flock.New(leaseFile(d.opts.Dir, id), flock.SetFlag(os.O_RDWR))
+	dead, err := lock.TryLock()
+	gone := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !gone {
+		return fmt.Errorf("try lease: %w", err)
+	}
+	if !dead && !gone {
+		return nil
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	var errs []error
+	for _, h := range husks {
+		errs = append(errs, d.remove(ctx, h.id))
+	}
+	if err := errors.Join(errs...); err != nil || gone {
+		return err
+	}
+	if err := os.Remove(lock.Path()); !errors.Is(err, fs.ErrNotExist) { // else another sweep was here
+		return err
+	}
+	return nil
+}

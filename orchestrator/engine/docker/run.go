@@ -1,0 +1,174 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"github.com/scangate/scangate/orchestrator/engine"
+	"github.com/scangate/scangate/orchestrator/engine/sandbox"
+)
+
+// Run creates, attaches, waits, starts, in this order: what attaches or waits after the start can miss the end.
+func (d *docker) Run(ctx context.Context, j engine.Job) (engine.Outcome, error) {
+	o, err := d.run(ctx, j)
+	if ctx.Err() != nil {
+		return engine.Outcome{}, context.Cause(ctx)
+	}
+	if err != nil {
+		return engine.Outcome{}, fmt.Errorf("run %s: %w", j.Name, err)
+	}
+	return o, nil
+}
+
+func (d *docker) run(ctx context.Context, j engine.Job) (engine.Outcome, error) {
+	if len(j.Command) == 0 {
+		return engine.Outcome{}, errors.New("the job has no command")
+	}
+	image, err := d.ensure(ctx, j.Image)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	mounts, err := binds(d.initDir, j.Mounts, d.nested)
+	if err != nil {
+		return engine.Outcome{}, err
+	}
+	asked := hostConfig(j.Limits, d.info, mounts)
+	// The name is ours, so that a container whose creation we did not hear of can be removed.
+	name := fmt.Sprintf("scangate-%s-%d", d.lease.id, d.jobs.Add(1))
+	defer d.discard(ctx, name)
+	if _, err := d.api.ContainerCreate(ctx, config(image, d.lease.labels(j.Name)), asked, nil, nil, name); err != nil {
+		return engine.Outcome{}, fmt.Errorf("create container: %w", err)
+	}
+	wire, err := d.api.ContainerAttach(ctx, name, container.AttachOptions{Stream: true, Stdin: true, Stdout: true, Stderr: true})
+	if err != nil {
+		return engine.Outcome{}, fmt.Errorf("attach: %w", err)
+	}
+	defer wire.Close() // the lifeline: the init kills the job when it closes
+	ended := d.wait(ctx, name)
+	began := time.Now()
+	if err := d.api.ContainerStart(ctx, name, container.StartOptions{}); err != nil {
+		return engine.Outcome{}, fmt.Errorf("start container: %w", err)
+	}
+	c, seen := d.talk(ctx, wire, j)
+	seen.Wall = time.Since(began)
+	if seen.Stream != nil || seen.Overdue {
+		// Nobody reads the rest. The container may be gone already.
+		if err := d.api.ContainerKill(ctx, name, "KILL"); err != nil && !cerrdefs.IsConflict(err) {
+			return engine.Outcome{}, fmt.Errorf("kill container: %w", err)
+		}
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			return engine.Outcome{}, fmt.Errorf("wait for container: %w", err)
+		}
+	case <-time.After(engine.Grace):
+		return engine.Outcome{}, fmt.Errorf("wait for container: not ended %s after its stream", engine.Grace)
+	}
+	end, err := d.api.ContainerInspect(ctx, name)
+	if err != nil {
+		return engine.Outcome{}, fmt.Errorf("inspect container: %w", err)
+	}
+	if end.ContainerJSONBase == nil || end.State == nil {
+		return engine.Outcome{}, errors.New("inspect container: no state")
+	}
+	// Also with exit status 0: a child may have been killed, and its parent gone on.
+	seen.OOM = end.State.OOMKilled
+	seen.Cgroups = limited(d.info) && held(asked, end.HostConfig)
+	return engine.Conclude(j, c, seen), nil
+}
+
+// wait asks at once for the next exit, and hands on its end.
+func (d *docker) wait(ctx context.Context, name string) <-chan error {
+	ended, failed := d.api.ContainerWait(ctx, name, container.WaitConditionNextExit)
+	out := make(chan error, 1)
+	go func() {
+		select {
+		case err := <-failed:
+			out <- err
+		case r := <-ended:
+			if r.Error != nil {
+				out <- errors.New(r.Error.Message)
+				return
+			}
+			out <- nil
+		}
+	}()
+	return out
+}
+
+// talk tells the init its job and reads the stream until it ends: by itself, by the context, or by our own deadline,
+// which is for an init that does not keep the job's.
+func (d *docker) talk(ctx context.Context, wire types.HijackedResponse, j engine.Job) (sandbox.Collected, engine.Seen) {
+	late, cancel := context.WithTimeout(ctx, j.Limits.Timeout+engine.Grace)
+	defer cancel()
+	defer context.AfterFunc(late, wire.Close)()
+
+	frames, demuxed := io.Pipe()
+	var said head
+	go func() {
+		_, err := stdcopy.StdCopy(demuxed, &said, wire.Reader)
+		demuxed.CloseWithError(err)
+	}()
+	err := sandbox.WriteSpec(wire.Conn, sandbox.Spec{
+		Command: j.Command, Env: j.Env, Dir: j.Dir, UID: sandbox.UID, GID: sandbox.GID,
+		Limits: j.Limits, Rlimits: !limited(d.info),
+	})
+	c, bad := sandbox.Collect(frames, j.Limits)
+	frames.CloseWithError(bad)
+	if err == nil {
+		err = bad
+	}
+	if line := said.line(); err != nil && line != "" {
+		err = fmt.Errorf("%w; the init said: %s", err, line)
+	}
+	return c, engine.Seen{Stream: err, Overdue: late.Err() != nil && ctx.Err() == nil}
+}
+
+// head keeps the first kilobyte of the init's own stderr, where it or the runtime says why it could not go on.
+type head struct {
+	mu   sync.Mutex
+	kept []byte
+}
+
+func (h *head) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.kept = append(h.kept, p[:min(len(p), 1<<10-len(h.kept))]...)
+	return len(p), nil
+}
+
+func (h *head) line() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	first, _, _ := strings.Cut(strings.TrimSpace(string(h.kept)), "\n")
+	return first
+}
+
+// discard removes a job's container also after the caller's context has ended. Close tries again and reports.
+func (d *docker) discard(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removal)
+	defer cancel()
+	_ = d.remove(ctx, name)
+}
+
+func (d *docker) remove(ctx context.Context, name string) error {
+	err := d.api.ContainerRemove(ctx, name, container.RemoveOptions{Force: true, RemoveVolumes: true})
+	if err == nil || cerrdefs.IsNotFound(err) || cerrdefs.IsConflict(err) && removing(err) {
+		return nil
+	}
+	return fmt.Errorf("remove container %s: %w", name, err)
+}
+
+// removing says that somebody else is removing the container, which is all we want.
+func removing(err error) bool { return strings.Contains(err.Error(), "already in progress") }

@@ -120,7 +120,7 @@ func Decide(in Input) Decision {
 		if c := fault(r, in.Policy.Scanner(r.Scanner)); c != "" {
 			object(c, r.Scanner)
 		}
-		looked = looked || hasLooked(r)
+		looked = looked || Looked(r)
 
 		r.Findings = slices.Clone(r.Findings)
 		for i := range r.Findings {
@@ -210,8 +210,8 @@ func accounted(r scanners.Result) bool {
 		(e.FilesRead == nil || *e.FilesRead > 0 || len(e.Unread) >= e.FilesInScope)
 }
 
-// hasLooked is accounted, and at least one file was read.
-func hasLooked(r scanners.Result) bool {
+// Looked tells whether r shows that its scanner looked: an answer that is accounted for, and at least one file was read.
+func Looked(r scanners.Result) bool {
 	return (r.Status == scanners.Clean || r.Status == scanners.Found) && accounted(r) &&
 		(r.Evidence.FilesRead == nil || *r.Evidence.FilesRead > 0)
 }

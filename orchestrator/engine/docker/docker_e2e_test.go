@@ -3,11 +3,13 @@
 package docker_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,8 +25,9 @@ const arch = runtime.GOARCH
 
 var (
 	program []byte // of the tests' images
-	hostile engine.Image
 	images  = shelf{}
+	// nonce makes the images new to the daemon in every run of the tests; the process that is killed has its parent's.
+	nonce = cmp.Or(os.Getenv(nonceVar), strconv.FormatInt(time.Now().UnixNano(), 36))
 )
 
 func TestMain(m *testing.M) {
@@ -50,6 +53,7 @@ func run(m *testing.M) int {
 	if os.Getenv(parentVar) != "" {
 		return parent()
 	}
+	defer images.forget()
 	return m.Run()
 }
 
@@ -59,7 +63,7 @@ func subject(t testing.TB) engine.Image {
 	img, err := imageOf(program, v1.Config{
 		Entrypoint: []string{"/subject", "exit", "97"}, Cmd: []string{"/subject", "exit", "98"}, User: "scanner",
 		Env:        []string{"LD_PRELOAD=/evil.so", "PATH=/evil", "GODEBUG=inittrace=1", "SECRET=image"},
-		WorkingDir: "/open", StopSignal: "SIGCONT", Labels: map[string]string{"scangate.owner": "somebody"},
+		WorkingDir: "/open", StopSignal: "SIGCONT", Labels: map[string]string{"scangate.owner": "somebody", "nonce": nonce},
 		ExposedPorts: map[string]struct{}{"80/tcp": {}}, OnBuild: []string{"RUN evil"}, Shell: []string{"/evil"},
 		Healthcheck: &v1.HealthConfig{Test: []string{"CMD", "/subject", "exit", "1"}, Interval: time.Second},
 	})
@@ -121,10 +125,10 @@ func TestEveryFieldOfTheImagesConfigurationIsOverridden(t *testing.T) {
 
 func TestAnImageThatIsNotTheLockedOneIsRefused(t *testing.T) {
 	good := subject(t)
-	img, err := imageOf(program, v1.Config{Volumes: map[string]struct{}{"/data": {}}})
+	img, err := imageOf(program, v1.Config{Labels: map[string]string{"nonce": nonce}, Volumes: map[string]struct{}{"/data": {}}})
 	must(t, err)
 	volume := images.add(t, "volume", img)
-	other, err := imageOf(program, v1.Config{Env: []string{"OTHER=1"}})
+	other, err := imageOf(program, v1.Config{Env: []string{"OTHER=" + nonce}})
 	must(t, err)
 	wrong := good
 	wrong.Name, wrong.Config, wrong.Manifest = "wrong", "sha256:"+strings.Repeat("1", 64), "sha256:"+strings.Repeat("2", 64)

@@ -13,11 +13,14 @@ import (
 	"path/filepath"
 	"testing"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
 
 	"github.com/scangate/scangate/orchestrator/engine"
 )
@@ -105,6 +108,25 @@ func (s shelf) archive(_ context.Context, i engine.Image) (io.ReadCloser, error)
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(tarball.Write(tag, img, w)) }()
 	return r, nil
+}
+
+// forget removes the tests' images from the daemon.
+func (s shelf) forget() {
+	w, err := testcontainers.NewDockerClientWithOpts(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	defer w.Close()
+	for _, img := range s {
+		id, err := img.ConfigName()
+		if err != nil {
+			panic(err)
+		}
+		// Those that were refused before they were loaded are not there.
+		if _, err := w.ImageRemove(context.Background(), id.String(), client.ImageRemoveOptions{Force: true}); err != nil && !cerrdefs.IsNotFound(err) {
+			panic(err)
+		}
+	}
 }
 
 func must(t testing.TB, err error) {

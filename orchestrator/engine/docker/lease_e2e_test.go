@@ -15,7 +15,10 @@ import (
 )
 
 // parentVar makes the test binary the process that is killed: it runs a job on the state folder the variable names.
-const parentVar = "SCANGATE_E2E_PARENT"
+const (
+	parentVar = "SCANGATE_E2E_PARENT"
+	nonceVar  = "SCANGATE_E2E_NONCE"
+)
 
 func parent() int {
 	t := new(testing.T)
@@ -35,7 +38,7 @@ func parent() int {
 func TestAKilledRunLeavesNothingRunningAndTheNextSweepRemovesTheRest(t *testing.T) {
 	dir := t.TempDir()
 	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), parentVar+"="+dir)
+	child.Env = append(os.Environ(), parentVar+"="+dir, nonceVar+"="+nonce)
 	child.Stdout, child.Stderr = os.Stderr, os.Stderr
 	must(t, child.Start())
 	for len(containers(t, dir, true)) == 0 && child.ProcessState == nil {

@@ -3,7 +3,6 @@
 package docker_test
 
 import (
-	"bufio"
 	"io"
 	"net"
 	"os"
@@ -107,7 +106,7 @@ func TestTheSameImageStartedPlainlyDoesWhatItsConfigurationSays(t *testing.T) {
 	i := subject(t)
 	_, err := open(t, docker.Options{}).Run(t.Context(), job(i, "exit", "0")) // it is loaded now
 	must(t, err)
-	c, err := testcontainers.Run(t.Context(), "scangate.invalid/subject:test", testcontainers.WithWaitStrategy(wait.ForExit()))
+	c, err := testcontainers.Run(t.Context(), i.Config, testcontainers.WithWaitStrategy(wait.ForExit()))
 	must(t, err)
 	defer testcontainers.CleanupContainer(t, c)
 	state, err := c.State(t.Context())
@@ -154,25 +153,29 @@ func (p *proxy) serve(c *net.UnixConn) {
 		io.Copy(c, d)
 		c.CloseWrite()
 	}()
-	r, w := io.Pipe()
-	defer w.Close()
-	go p.note(r)
-	io.Copy(d, io.TeeReader(c, w))
+	io.Copy(d, io.TeeReader(c, &note{proxy: p}))
 	d.(*net.UnixConn).CloseWrite()
 }
 
-func (p *proxy) note(r io.Reader) {
-	for b := bufio.NewReader(r); ; {
-		line, err := b.ReadSlice('\n')
-		if m := requestLine.FindSubmatch(line); m != nil {
-			p.mu.Lock()
-			p.seen = append(p.seen, string(m[1])+" "+string(m[2]))
-			p.mu.Unlock()
+// note finds the request lines in what one connection sends, before the daemon has it.
+type note struct {
+	*proxy
+	line []byte
+}
+
+func (n *note) Write(b []byte) (int, error) {
+	for _, x := range b {
+		if n.line = append(n.line, x); x != '\n' {
+			continue
 		}
-		if err != nil && err != bufio.ErrBufferFull {
-			return
+		if m := requestLine.FindSubmatch(n.line); m != nil {
+			n.mu.Lock()
+			n.seen = append(n.seen, string(m[1])+" "+string(m[2]))
+			n.mu.Unlock()
 		}
+		n.line = n.line[:0]
 	}
+	return len(b), nil
 }
 
 func (p *proxy) requests() []string {

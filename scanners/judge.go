@@ -13,6 +13,8 @@ import (
 type View struct {
 	Has     func(path string) bool // is there such a file in the view? nil: only the targets are
 	Excused []Unread               // files in scope that are no targets because Scanner.Excuse said so
+	// Inspected is what Scanner.Inspect found in the targets, by their paths in the view.
+	Inspected []finding.Finding
 }
 
 // Judge makes a Result of what one job of s left behind. It trusts no exit status alone: Clean and Found need a listed
@@ -79,6 +81,10 @@ func Judge(s Scanner, run Run, view View) Result {
 			blame(ForeignPath, "%q", f.Path)
 		}
 	}
+	for _, f := range view.Inspected {
+		f.Scanner = s.Name
+		r.Findings = append(r.Findings, f)
+	}
 	if r.Evidence.Canary == "missing" {
 		blame(CanaryMissing, "no %s in %s", s.Canary.Rule, s.Canary.Path)
 	}
@@ -141,4 +147,12 @@ func tail(stderr []byte) string {
 	line := strings.TrimSpace(string(stderr))
 	line = line[strings.LastIndexByte(line, '\n')+1:]
 	return line[:min(len(line), 300)]
+}
+
+// Weaker returns the weaker of two sources.
+func Weaker(a, b Source) Source {
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
 }

@@ -90,6 +90,8 @@ type Scanner struct {
 	Inputs Inputs
 	// Context globs name what a target needs beside it (go.mod, headers). They are in the view and are no targets.
 	Context []string
+	// Beside, where set, names further Context globs that a target asks for by itself (the patterns of go:embed).
+	Beside func(path string, content []byte) []string
 	// Root is the base name of the file that marks a project (go.mod): one job for each folder that holds one, with
 	// that folder as the working directory. Empty: one job, working directory /tmp.
 	Root string
@@ -99,6 +101,9 @@ type Scanner struct {
 	// Excuse, where set, says why the tool will rightly not read a target ("build-constraint"), or "".
 	// The file is then listed as unread with that reason and is not expected in the count.
 	Excuse func(path string, content []byte) string
+	// Inspect, where set, finds the comments by which a target switches the tool's checks off, for a tool without a flag
+	// to disregard them. It is asked for every target; what it finds stands beside what the tool found.
+	Inspect func(path string, content []byte) []finding.Finding
 
 	Command   []string // absolute path of the program first; Files expands
 	Env       []string // sorted KEY=value; nothing else is in the environment

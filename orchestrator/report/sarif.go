@@ -143,7 +143,7 @@ func (r Report) sarifRun(s scanners.Result) sarifRun {
 // sarifGate holds what is wrong with the scan as a whole.
 func (r Report) sarifGate() sarifRun {
 	run := sarifRun{
-		Tool:        sarifTool{sarifDriver{Name: "scangate", Version: scanners.Version, Rules: []sarifRule{}}},
+		Tool:        sarifTool{sarifDriver{Name: "scangate", Version: scanners.Version, InformationURI: "https://github.com/scangate/scangate", Rules: []sarifRule{}}},
 		Automation:  sarifAutomation{"scangate/gate/"},
 		Invocations: []sarifInvocation{{}},
 		Results:     []sarifResult{},

@@ -42,10 +42,10 @@ func visible(s string, limit int) string {
 // line is visible on one line: any run of white space becomes one space.
 func line(s string, limit int) string { return visible(strings.Join(strings.Fields(s), " "), limit) }
 
-// place shows a path so that it can begin a line: "::" there would be a command to GitHub's runner.
+// place shows a path so that it can begin a line, a position after it: "::" there is a command to GitHub's runner.
 func place(path string) string {
 	shown := finding.EncodePath(path)
-	if strings.HasPrefix(strings.TrimLeftFunc(shown, unicode.IsSpace), "::") {
+	if strings.HasPrefix(strings.TrimLeftFunc(shown, unicode.IsSpace), ":") {
 		shown = "./" + shown
 	}
 	return visible(shown, maxPath)

@@ -79,8 +79,10 @@ type Toolchain struct {
 	SHA256  string   `yaml:"sha256"`  // of the module's zip
 	Path    string   `yaml:"path"`
 	Exclude []string `yaml:"exclude,omitempty"` // globs below Path
-	// BuildCache, where set, is the folder in the image for a build cache that holds the standard library.
-	BuildCache string `yaml:"buildCache,omitempty"`
+	// Exports adds the standard library's export data, compiled without cgo. With GODEBUG=installgoroot=all and
+	// CGO_ENABLED=0 in its environment, "go list -export" then compiles nothing of it: 0.25 s instead of 20 CPU
+	// seconds for a program with net/http (Go 1.26.8), from a read-only GOROOT and an empty build cache.
+	Exports bool `yaml:"exports,omitempty"`
 }
 
 // Bytecode compiles the Python sources laid so far, with the image's own interpreter.

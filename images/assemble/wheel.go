@@ -73,7 +73,8 @@ func (b *builder) layWheel(w Wheel) error {
 			continue
 		}
 		placed[from] = true
-		if err := b.layMember(member, to); err != nil {
+		exec := member.Mode()&0o111 != 0 || strings.Contains(member.Name, ".data/scripts/")
+		if err := b.layMember(member, to, exec); err != nil {
 			return fmt.Errorf("read %s: %w", w.File, err)
 		}
 	}
@@ -85,13 +86,12 @@ func (b *builder) layWheel(w Wheel) error {
 	return nil
 }
 
-func (b *builder) layMember(member *zip.File, to string) error {
+func (b *builder) layMember(member *zip.File, to string, exec bool) error {
 	content, err := member.Open()
 	if err != nil {
 		return fmt.Errorf("open %s: %w", member.Name, err)
 	}
 	defer content.Close()
-	exec := member.Mode()&0o111 != 0 || strings.Contains(member.Name, ".data/scripts/")
 	return b.tree.file(to, exec, content)
 }
 

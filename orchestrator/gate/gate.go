@@ -3,6 +3,7 @@ package gate
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -84,6 +85,9 @@ var verdicts = map[Code]Verdict{
 
 // Verdict is the mildest verdict that a scan with this reason can have.
 func (c Code) Verdict() Verdict { return verdicts[c] }
+
+// Codes lists them all, sorted.
+func Codes() []Code { return slices.Sorted(maps.Keys(verdicts)) }
 
 // Reason is a Code and what it is about. Where that is a path, it is as reports print it.
 type Reason struct {

@@ -136,6 +136,7 @@ func (r Report) summary() summary {
 
 // sentences say a gate's reason to a person; %s is its subject.
 var sentences = map[gate.Code]string{
+	gate.BlockingFindings:  "findings are at or over the failing level of their place",
 	gate.ScannerBroken:     "scanner %s could not look",
 	gate.NotConfigured:     "scanner %s is required and its locked image or data is absent",
 	gate.ScannerMissing:    "scanner %s is enabled and gave no result",

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -169,6 +170,39 @@ func TestTheResultDocumentKeepsToItsSchema(t *testing.T) {
 		if schema.Validate(v) == nil {
 			t.Errorf("%s: the schema takes a verdict that is none", name)
 		}
+	}
+}
+
+func TestTheReferenceNamesEveryReason(t *testing.T) {
+	text, err := os.ReadFile("../../docs/reference.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := os.ReadFile("../../docs/schema/result.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range gate.Codes() {
+		if sentences[code] == "" {
+			t.Errorf("no sentence for %s", code)
+		}
+		if !strings.Contains(string(text), "| `"+string(code)+"` |") {
+			t.Errorf("docs/reference.md does not name %s", code)
+		}
+		if !strings.Contains(string(schema), `"`+string(code)+`"`) {
+			t.Errorf("the schema does not name %s", code)
+		}
+	}
+}
+
+func TestTheResultDigestIsOfTheBytesThatAreWritten(t *testing.T) {
+	r := scans(t)["fail"]
+	digest, err := r.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(written(t, formats[0], r)))); digest != want {
+		t.Errorf("got %s, want %s", digest, want)
 	}
 }
 

@@ -309,3 +309,19 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestTheExampleInTheReferenceIsGood(t *testing.T) {
+	text, err := os.ReadFile("../../docs/reference.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(text), "```yaml\n")
+	example, _, closed := strings.Cut(rest, "```")
+	if !ok || !closed {
+		t.Fatal("no example in docs/reference.md")
+	}
+	p, err := Parse("scangate.yaml", []byte(example))
+	if err != nil || len(p.Suppressions) != 1 {
+		t.Errorf("%v, %+v", err, p)
+	}
+}

@@ -57,7 +57,9 @@ func (j *job) run() sandbox.Trailer {
 	}
 	// From now on the program, which has the same user id, cannot reach into PID 1 by ptrace or /proc/1. The second stage
 	// waits for its spec until this is so. The kernel lets PID 1 write the child's id maps only before.
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+	if err := volunteer(); err != nil { // while its files in /proc are still its own
+		j.fail("isolation", err.Error())
+	} else if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		j.fail("isolation", fmt.Sprintf("make PID 1 unreachable: %v", err))
 	} else if err := child.tell(j.spec); err != nil {
 		j.fail("start", err.Error())

@@ -61,19 +61,10 @@ func (d *docker) run(ctx context.Context, j engine.Job) (engine.Outcome, error) 
 	}
 	c, seen := d.talk(ctx, wire, j)
 	seen.Wall = time.Since(began)
-	if seen.Stream != nil || seen.Overdue {
-		// Nobody reads the rest. The container may be gone already.
-		if err := d.api.ContainerKill(ctx, name, "KILL"); err != nil && !cerrdefs.IsConflict(err) {
-			return engine.Outcome{}, fmt.Errorf("kill container: %w", err)
-		}
-	}
-	select {
-	case err := <-ended:
-		if err != nil {
-			return engine.Outcome{}, fmt.Errorf("wait for container: %w", err)
-		}
-	case <-time.After(engine.Grace):
-		return engine.Outcome{}, fmt.Errorf("wait for container: not ended %s after its stream", engine.Grace)
+	wire.Close() // what has not ended by now ends with its lifeline
+	killed, err := d.finish(ctx, name, ended)
+	if err != nil {
+		return engine.Outcome{}, err
 	}
 	end, err := d.api.ContainerInspect(ctx, name)
 	if err != nil {
@@ -82,10 +73,32 @@ func (d *docker) run(ctx context.Context, j engine.Job) (engine.Outcome, error) 
 	if end.ContainerJSONBase == nil || end.State == nil {
 		return engine.Outcome{}, errors.New("inspect container: no state")
 	}
-	// Also with exit status 0: a child may have been killed, and its parent gone on.
-	seen.OOM = end.State.OOMKilled
+	// PID 1 volunteers for the out-of-memory killer, and nothing in the job can kill it. State.OOMKilled alone is not
+	// enough: on a busy machine Docker 20.10 misses some.
+	seen.OOM = end.State.OOMKilled || c.Trailer == nil && end.State.ExitCode == 128+9 && !killed
 	seen.Cgroups = limited(d.info) && held(asked, end.HostConfig)
 	return engine.Conclude(j, c, seen), nil
+}
+
+// finish waits for the end, and kills a container that does not end by itself.
+func (d *docker) finish(ctx context.Context, name string, ended <-chan error) (killed bool, err error) {
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				return killed, fmt.Errorf("wait for container: %w", err)
+			}
+			return killed, nil
+		case <-time.After(engine.Grace):
+		}
+		if killed {
+			return killed, fmt.Errorf("wait for container: not ended %s after it was killed", engine.Grace)
+		}
+		killed = true
+		if err := d.api.ContainerKill(ctx, name, "KILL"); err != nil && !cerrdefs.IsConflict(err) { // it has just ended
+			return killed, fmt.Errorf("kill container: %w", err)
+		}
+	}
 }
 
 // wait asks at once for the next exit, and hands on its end.

@@ -36,7 +36,10 @@ func newRun(store string) (*run, error) {
 			return nil, err
 		}
 		if held && r.leased() {
-			return r, os.Mkdir(r.blobs(), 0o700)
+			if err := os.Mkdir(r.blobs(), 0o700); err != nil {
+				return nil, errors.Join(err, r.remove())
+			}
+			return r, nil
 		}
 		if err := r.lease.Close(); err != nil {
 			return nil, err

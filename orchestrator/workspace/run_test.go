@@ -50,6 +50,25 @@ func TestSweepTakesWhatNobodyHolds(t *testing.T) {
 	}
 }
 
+func TestALeaseThatWasSweptBeforeItWasLockedIsNone(t *testing.T) {
+	r, err := newRun(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.leased() {
+		t.Error("a new run has no lease")
+	}
+	if err := os.Remove(r.lease.Path()); err != nil {
+		t.Fatal(err)
+	}
+	if r.leased() {
+		t.Error("a removed lease counts")
+	}
+	if err := r.remove(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRunsAndSweepsDoNotDisturbEachOther(t *testing.T) {
 	dir, store := t.TempDir(), t.TempDir()
 	write(t, dir, map[string]string{"a": "x"})

@@ -95,6 +95,16 @@ func TestSelect(t *testing.T) {
 	}
 }
 
+func TestNoNameLooksLikeAnAlias(t *testing.T) {
+	a := newAliases(nil, "")
+	alias := a.path("ü.py")
+	for _, name := range []string{alias, strings.ToUpper(alias)} {
+		if out := a.path(name); strings.EqualFold(out, alias) {
+			t.Errorf("a file named %q would stand at another's alias", name)
+		}
+	}
+}
+
 func TestAliasesThatCollideDiffer(t *testing.T) {
 	a := newAliases(nil, "")
 	first := a.path("ü.py")

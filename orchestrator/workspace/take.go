@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -74,8 +75,7 @@ func take(ctx context.Context, dir string, o Options) (*Snapshot, error) {
 	}
 	s := &Snapshot{run: run, blobs: &blobs{dir: run.blobs(), has: map[string]struct{}{}}}
 	if err := s.fill(ctx, dir, index, o); err != nil {
-		run.remove()
-		return nil, err
+		return nil, errors.Join(err, run.remove())
 	}
 	return s, nil
 }

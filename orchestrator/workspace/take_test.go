@@ -71,6 +71,28 @@ func TestWhatIsNoFileIsLeftOutWithItsReason(t *testing.T) {
 	}
 }
 
+// Between the look at a name and its opening, somebody may put another thing there.
+func TestAnythingButARegularFileIsNotTakenWhenItIsOpened(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"file": "", "folder/x": ""})
+	if err := errors.Join(os.Symlink("file", filepath.Join(dir, "link")), os.Symlink("folder", filepath.Join(dir, "folder-link")), unix.Mkfifo(filepath.Join(dir, "fifo"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	at, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(at)
+	for name, want := range map[string]error{"link": unix.ELOOP, "fifo": unix.ENXIO, "folder": unix.ENXIO, "gone": unix.ENOENT} {
+		if _, _, err := openRegular(at, name); err != want {
+			t.Errorf("%s: got %v, want %v", name, err, want)
+		}
+	}
+	if _, err := openat(at, "folder-link", unix.O_DIRECTORY); err == nil {
+		t.Error("a folder was entered through a link")
+	}
+}
+
 func TestDevicesAreNotOpened(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Log("an ordinary user cannot make a device: only the other special files are tested")

@@ -3,15 +3,10 @@ package store
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
-	"context"
 	"encoding/json"
 	"io"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,143 +14,10 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/scangate/scangate/images"
 )
-
-// raw is an image given by its bytes, which need not agree with each other.
-type raw struct {
-	manifest, config []byte
-	blobs            map[string][]byte
-}
-
-func (r raw) RawManifest() ([]byte, error)        { return r.manifest, nil }
-func (r raw) RawConfigFile() ([]byte, error)      { return r.config, nil }
-func (r raw) MediaType() (types.MediaType, error) { return types.OCIManifestSchema1, nil }
-func (r raw) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
-	return rawLayer{h, r.blobs[h.String()]}, nil
-}
-
-type rawLayer struct {
-	digest v1.Hash
-	text   []byte
-}
-
-func (l rawLayer) Digest() (v1.Hash, error)            { return l.digest, nil }
-func (l rawLayer) Size() (int64, error)                { return int64(len(l.text)), nil }
-func (l rawLayer) MediaType() (types.MediaType, error) { return types.OCILayer, nil }
-func (l rawLayer) Compressed() (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader(l.text)), nil
-}
-
-func (r raw) image(t *testing.T) v1.Image {
-	t.Helper()
-	image, err := partial.CompressedToImage(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return image
-}
-
-type object = map[string]any
-
-// build makes a raw image of gzipped tars. Edit may bend manifest and config before they are written.
-func build(t *testing.T, tars [][]byte, edit func(manifest, config object)) raw {
-	t.Helper()
-	r := raw{blobs: map[string][]byte{}}
-	layers, diffIDs := []any{}, []any{}
-	for _, text := range tars {
-		zipped := gz(t, text)
-		r.blobs[digestOf(zipped)] = zipped
-		layers = append(layers, object{"mediaType": string(types.OCILayer), "digest": digestOf(zipped), "size": len(zipped)})
-		diffIDs = append(diffIDs, digestOf(text))
-	}
-	config := object{"os": "linux", "architecture": "amd64", "config": object{},
-		"rootfs": object{"type": "layers", "diff_ids": diffIDs}}
-	manifest := object{"schemaVersion": 2, "mediaType": string(types.OCIManifestSchema1), "layers": layers}
-	if edit != nil {
-		edit(manifest, config)
-	}
-	r.config = marshal(t, config)
-	if manifest["config"] == nil {
-		manifest["config"] = object{"mediaType": string(types.OCIConfigJSON), "digest": digestOf(r.config), "size": len(r.config)}
-	}
-	r.manifest = marshal(t, manifest)
-	return r
-}
-
-func marshal(t *testing.T, v any) []byte {
-	t.Helper()
-	text, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-func gz(t *testing.T, text []byte) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	if _, err := w.Write(text); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-// archive writes a tar; a header's Size is that of the text at the same index, "" where there is none.
-func tarOf(t testing.TB, entries ...entry) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for _, e := range entries {
-		h := e.Header
-		h.Size = int64(len(e.text))
-		if h.Typeflag == 0 {
-			h.Typeflag = tar.TypeReg
-		}
-		if err := w.WriteHeader(&h); err != nil {
-			t.Fatalf("%q: %v", h.Name, err)
-		}
-		if _, err := io.WriteString(w, e.text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-type entry struct {
-	tar.Header
-	text string
-}
-
-func reg(name, text string) entry { return entry{tar.Header{Name: name, Mode: 0o644}, text} }
-func dir(name string) entry {
-	return entry{tar.Header{Name: name, Typeflag: tar.TypeDir, Mode: 0o755}, ""}
-}
-func sym(name, to string) entry {
-	return entry{tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: to}, ""}
-}
-func hard(name, to string) entry {
-	return entry{tar.Header{Name: name, Typeflag: tar.TypeLink, Linkname: to}, ""}
-}
-
-func newStore(t *testing.T) *Store {
-	t.Helper()
-	s, err := Open(filepath.Join(t.TempDir(), "images"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 func put(t *testing.T, s *Store, r raw) images.Pin {
 	t.Helper()
@@ -236,53 +98,6 @@ func sameImage(t *testing.T, image v1.Image, pin images.Pin, r raw) {
 			t.Errorf("layer of %d bytes, %v", len(text), err)
 		}
 	}
-}
-
-func TestTheRootFileSystemIsPlain(t *testing.T) {
-	s := newStore(t)
-	root, err := s.Rootfs(t.Context(), put(t, s, simple(t)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []string{
-		". drwxr-xr-x", "bin -> usr", "dev drwxr-xr-x", "etc drwxr-xr-x", "etc/passwd -rw-r--r--", "proc drwxr-xr-x",
-		"scangate drwxr-xr-x", "sys drwxr-xr-x", "tmp dtrwxrwxrwx", "usr drwxr-xr-x", "usr/more -rw-r--r--",
-		"usr/tool -rwxr-xr-x", "workspace drwxr-xr-x",
-	}
-	if got := listing(t, root); !slices.Equal(got, want) {
-		t.Errorf("got  %q\nwant %q", got, want)
-	}
-	info, err := os.Stat(filepath.Join(root, "usr/tool"))
-	if err != nil || !info.ModTime().Equal(time.Unix(1234, 0)) {
-		t.Errorf("mtime: %v %v", info, err)
-	}
-}
-
-// listing tells of each path its mode, or its link text.
-func listing(t testing.TB, root string) []string {
-	t.Helper()
-	var out []string
-	err := filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, _ := filepath.Rel(root, name)
-		if e.Type() == fs.ModeSymlink {
-			to, err := os.Readlink(name)
-			out = append(out, rel+" -> "+to)
-			return err
-		}
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
-		out = append(out, rel+" "+info.Mode().String())
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
 }
 
 func TestABrokenBlobIsNamedAndPutMendsIt(t *testing.T) {
@@ -435,122 +250,6 @@ func TestAPinIsBothDigests(t *testing.T) {
 	}
 	if ok, err := s.Has(images.Pin{Manifest: digestOf(nil), Config: a.Config}); ok || err != nil {
 		t.Errorf("Has of an absent image = %v, %v", ok, err)
-	}
-}
-
-func TestAWrongDiffIDIsRefused(t *testing.T) {
-	s := newStore(t)
-	pin := put(t, s, build(t, [][]byte{tarOf(t, reg("a", "a"))}, func(m, c object) {
-		c["rootfs"].(object)["diff_ids"] = []any{digestOf([]byte("other"))}
-	}))
-	_, err := s.Rootfs(t.Context(), pin)
-	if err == nil || !strings.Contains(err.Error(), "digest mismatch: want "+digestOf([]byte("other"))) {
-		t.Errorf("Rootfs = %v", err)
-	}
-	noRootfs(t, s)
-}
-
-func TestLeftoversOfKilledProcessesDoNotMatter(t *testing.T) {
-	s := newStore(t)
-	pin := put(t, s, simple(t))
-	final := filepath.Join(s.rootfs(), pin.Manifest[7:])
-	half := filepath.Join(s.rootfs(), "."+pin.Manifest[7:]+".tmp-1")
-	blob := filepath.Join(s.blobs(), tempPrefix+"1")
-	for _, file := range []string{final + "/half", half + "/half", blob} { // renamed but not marked; not renamed; a blob
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Chtimes(blob, time.Unix(0, 0), time.Unix(0, 0)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(s.root); err != nil {
-		t.Fatal(err)
-	}
-	root, err := s.Rootfs(t.Context(), pin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, gone := range []string{root + "/half", half, blob} {
-		if _, err := os.Lstat(gone); !os.IsNotExist(err) {
-			t.Errorf("%s is still there", gone)
-		}
-	}
-}
-
-// TestMain is also the other process of TestTwoProcessesAtOnce.
-func TestMain(m *testing.M) {
-	root, pin := os.Getenv("STORE_TEST_ROOT"), os.Getenv("STORE_TEST_PIN")
-	if root == "" {
-		os.Exit(m.Run())
-	}
-	manifest, config, _ := strings.Cut(pin, ",")
-	s, err := Open(root)
-	if err == nil {
-		_, err = s.Rootfs(context.Background(), images.Pin{Manifest: manifest, Config: config})
-	}
-	if err != nil {
-		os.Stderr.WriteString(err.Error())
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
-func TestManyProcessesAtOnceAndOneKilled(t *testing.T) {
-	s := newStore(t)
-	var entries []entry
-	for i := range 2000 {
-		entries = append(entries, reg("d/"+strings.Repeat("x", i%50)+string(rune('a'+i%26))+strings.Repeat("y", i/50), "text"))
-	}
-	pin := put(t, s, build(t, [][]byte{tarOf(t, entries...)}, nil))
-	command := func() *exec.Cmd {
-		c := exec.Command(os.Args[0])
-		c.Env = append(os.Environ(), "STORE_TEST_ROOT="+s.root, "STORE_TEST_PIN="+pin.Manifest+","+pin.Config)
-		return c
-	}
-	victim := command()
-	if err := victim.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for { // until it is in the middle
-		half, _ := filepath.Glob(filepath.Join(s.rootfs(), ".*.tmp-*", "d"))
-		done, _ := filepath.Glob(filepath.Join(s.rootfs(), "*.complete"))
-		if len(half)+len(done) > 0 {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-	if err := victim.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = victim.Wait()
-
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			if out, err := command().CombinedOutput(); err != nil {
-				t.Errorf("%v: %s", err, out)
-			}
-		})
-		wg.Go(func() {
-			if _, err := s.Rootfs(t.Context(), pin); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	root, err := s.Rootfs(t.Context(), pin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := len(listing(t, filepath.Join(root, "d"))); got != len(entries)+1 {
-		t.Errorf("%d paths, want %d", got, len(entries)+1)
-	}
-	if left, _ := filepath.Glob(filepath.Join(s.rootfs(), ".*.tmp-*")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
 	}
 }
 

@@ -30,6 +30,13 @@ const (
 	NoData      Code = "data"
 )
 
+// What a plan can say before anything runs.
+const (
+	NoInput     Code = "no-input"
+	NotLocked   Code = "not-locked"
+	NothingRead Code = "nothing-read"
+)
+
 var messages = map[Code]string{
 	UnlistedExit:     "the scanner ended with a status that its adapter does not know",
 	UnreadableReport: "the scanner's report could not be read",
@@ -49,8 +56,12 @@ var messages = map[Code]string{
 	StreamLost:  "the scanner's output was cut or changed on its way",
 	EngineFault: "the engine could not run the scanner",
 	Panic:       "the scanner's adapter failed",
-	NoImage:     "the scanner's image is not there with its locked digest",
-	NoData:      "the scanner's data is not there with its locked digest",
+	NoInput:     "no file is in the scanner's scope",
+	NotLocked:   "the lock has no image of the scanner for this platform",
+	NothingRead: "files are in the scanner's scope and it can read none of them",
+
+	NoImage: "the scanner's image is not there with its locked digest",
+	NoData:  "the scanner's data is not there with its locked digest",
 }
 
 // Because makes the Reason of a code. A code without a message is a mistake of the program's and panics.

@@ -195,4 +195,3 @@ func Fuzz(f *testing.F, s scanners.Scanner) {
 		}
 	})
 }
-

@@ -1,0 +1,131 @@
+// Package ruff adapts Ruff's port of the Bandit rules, which looks for insecure code in Python.
+package ruff
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/scangate/scangate/pkg/finding"
+	"github.com/scangate/scangate/pkg/sarif"
+	"github.com/scangate/scangate/pkg/strictjson"
+	"github.com/scangate/scangate/scanners"
+)
+
+// Scanner runs the S rules alone, over files that are named one by one, so that Ruff's exclusions do not apply. It reads
+// JSON, which holds paths where SARIF has URIs, and -v for the names of the files that were looked at.
+var Scanner = scanners.Scanner{
+	Name:    "ruff",
+	Version: "0.17.6",
+	About:   "insecure code in Python (flake8-bandit rules)",
+	Licence: "MIT",
+	Home:    "https://docs.astral.sh/ruff/",
+
+	Scope:    scanners.FileScope,
+	Inputs:   scanners.Inputs{Globs: []string{"**/*.py", "**/*.pyi"}, Shebangs: []string{"python", "python2", "python3"}},
+	Controls: []string{"ruff.toml", ".ruff.toml", "pyproject.toml"},
+
+	// Without --no-cache Ruff wants to write beside the files, and ends with 2 where it may not.
+	Command: []string{"/usr/bin/ruff", "check", "-v", "--isolated", "--no-cache", "--ignore-noqa", "--no-fix", "--select", "S",
+		"--output-format", "json", "--", scanners.Files},
+	Env:   []string{"HOME=/tmp", "NO_COLOR=1", "RAYON_NUM_THREADS=1", "TZ=UTC"},
+	Needs: scanners.Needs{CPU: 1, Memory: 1 << 30, Tmp: 16 << 20, Pids: 64, Timeout: 5 * time.Minute},
+
+	Exits:  map[int]scanners.Exit{0: scanners.ExitClean, 1: scanners.ExitFound},
+	Enough: scanners.Reported,
+	Canary: scanners.Canary{
+		Files: map[string]string{canary: "import subprocess\nsubprocess.call(input(), shell=True)\n"},
+		Path:  canary,
+		Rule:  "S602",
+	},
+	Read: read,
+}
+
+const canary = scanners.CanaryPrefix + ".py"
+
+type diagnostic struct {
+	Code     string `json:"code" strict:"required"`
+	Filename string `json:"filename" strict:"required"`
+	Message  string `json:"message" strict:"required"`
+	Location point  `json:"location" strict:"required"`
+	End      point  `json:"end_location" strict:"required"`
+	URL      string `json:"url"`
+}
+
+type point struct {
+	Row    int `json:"row" strict:"required"`
+	Column int `json:"column" strict:"required"`
+}
+
+func read(run scanners.Run) (scanners.Report, error) {
+	var ds []diagnostic
+	if err := strictjson.Decode(run.Stdout, &ds); err != nil {
+		return scanners.Report{}, fmt.Errorf("read ruff: %w", err)
+	}
+	checked, err := readLog(run.Stderr)
+	if err != nil {
+		return scanners.Report{}, fmt.Errorf("read ruff: log: %w", err)
+	}
+	rep := scanners.Report{Source: scanners.Reported}
+	for i, d := range ds {
+		path, err := sarif.Below(scanners.Workspace, d.Filename)
+		if err != nil {
+			return scanners.Report{}, fmt.Errorf("read ruff: result %d: %w", i, err)
+		}
+		// A file that Ruff cannot parse gets no S rule: it is not a finding, it was not looked at.
+		if d.Code == "invalid-syntax" {
+			if checked[path] {
+				delete(checked, path)
+				rep.Unread = append(rep.Unread, scanners.Unread{Path: path, Reason: "invalid syntax"})
+			}
+			continue
+		}
+		rep.Findings = append(rep.Findings, finding.Finding{Rule: d.Code, Level: level(d.Code), Path: path,
+			StartLine: d.Location.Row, StartColumn: d.Location.Column, EndLine: d.End.Row, EndColumn: d.End.Column,
+			Message: d.Message, Help: d.URL})
+	}
+	n := len(checked)
+	rep.FilesRead = &n
+	return rep, nil
+}
+
+var (
+	debug    = regexp.MustCompile(`^\[[-0-9]+\]\[[:0-9]+\]\[ruff[a-z_:]*\]\[DEBUG\] (.*)$`)
+	checking = "Checking: "
+	total    = regexp.MustCompile(`^Checked ([0-9]+) files? in: `)
+)
+
+// readLog returns which files Ruff looked at by its own log, and refuses every line that is not at level DEBUG: Ruff
+// 0.17.6 ends with 0 and "warning: Failed to lint" where a file is missing, unreadable or not UTF-8.
+func readLog(stderr []byte) (map[string]bool, error) {
+	checked := map[string]bool{}
+	counted := -1
+	for line := range bytes.Lines(stderr) {
+		m := debug.FindSubmatch(bytes.TrimRight(line, "\n"))
+		if m == nil {
+			return nil, fmt.Errorf("%.200s", bytes.TrimSpace(line))
+		}
+		text := string(m[1])
+		if name, ok := strings.CutPrefix(text, checking); ok {
+			path, err := sarif.Below(scanners.Workspace, name)
+			if err != nil {
+				return nil, err
+			}
+			checked[path] = true
+		}
+		if m := total.FindStringSubmatch(text); m != nil {
+			n, err := strconv.Atoi(m[1])
+			if err != nil {
+				return nil, err
+			}
+			counted = n
+		}
+	}
+	if counted != len(checked) {
+		return nil, fmt.Errorf("%d files counted, %d named", counted, len(checked))
+	}
+	return checked, nil
+}

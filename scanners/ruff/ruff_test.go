@@ -1,0 +1,11 @@
+package ruff
+
+import (
+	"testing"
+
+	"github.com/scangate/scangate/scanners/scannertest"
+)
+
+func TestScanner(t *testing.T) { scannertest.Run(t, Scanner) }
+
+func FuzzRead(f *testing.F) { scannertest.Fuzz(f, Scanner) }

@@ -57,8 +57,8 @@ func (e *GoneError) Error() string {
 	if len(e.Served) > 0 {
 		served = strings.Join(e.Served, ", ")
 	}
-	return fmt.Sprintf("package %s: want version %s, apt serves %s (to pin what is served now: scangate images refresh %s)",
-		e.Package, e.Want, served, e.Recipe)
+	return fmt.Sprintf("package %s: want version %s, apt serves %s (to pin what is served now: scangate images refresh %s images/recipes/%s.yaml)",
+		e.Package, e.Want, served, e.Recipe, e.Recipe)
 }
 
 // explainDebs finds out which pins are gone; if none is, the client's own error stands.

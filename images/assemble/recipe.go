@@ -85,11 +85,14 @@ type Toolchain struct {
 	Exports bool `yaml:"exports,omitempty"`
 }
 
-// Bytecode compiles the Python sources laid so far, with the image's own interpreter.
+// Bytecode compiles Python sources laid so far with the image's own interpreter, run on the host through the image's own
+// loader. A read-only image could not keep what the interpreter compiles: each run would do it again.
 type Bytecode struct {
-	Python  string   `yaml:"python"` // path of the interpreter in the image
-	Home    string   `yaml:"home"`   // its standard library
-	Folders []string `yaml:"folders"`
+	Python    string   `yaml:"python"`    // path of the interpreter, in prefix /usr
+	Loader    string   `yaml:"loader"`    // path of ld.so itself, not of a link to it
+	Libraries []string `yaml:"libraries"` // folders of shared libraries
+	Include   []string `yaml:"include"`   // globs of sources
+	Exclude   []string `yaml:"exclude,omitempty"`
 }
 
 // Recipes returns the recipes built into this release, by name.
@@ -233,7 +236,7 @@ func (s Step) check() error {
 	}
 	if b := s.Bytecode; b != nil {
 		set++
-		err = checkPaths(append([]string{b.Python, b.Home}, b.Folders...)...)
+		err = errors.Join(checkPaths(append([]string{b.Python, b.Loader}, b.Libraries...)...), checkGlobs(b.Include, b.Exclude))
 	}
 	if s.Files != nil {
 		set++

@@ -1,7 +1,6 @@
 package assemble
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +17,10 @@ type Change struct {
 	Package        string
 	Version, Was   string
 	SHA256, WasSum string
+}
+
+func (c Change) String() string {
+	return fmt.Sprintf("%s: %s -> %s", c.Package, c.Was, c.Version)
 }
 
 // Refresh re-pins a recipe's Debian packages for one platform to what apt serves now, which must have fresh lists.
@@ -53,33 +56,17 @@ func Refresh(ctx context.Context, r Recipe, platform string) (Recipe, []Change, 
 	return r, changes, nil
 }
 
-// Rewrite puts changes into a recipe's text and leaves everything else of it, comments too, as it is. A hash names one
-// package's pin, so it is where a change is anchored; the version stands on the line above.
+// Rewrite puts changes into a recipe's text and leaves everything else of it, comments too, as it is. A pin is found by
+// its version and the hash on the line below.
 func Rewrite(source []byte, changes []Change) ([]byte, error) {
 	for _, c := range changes {
-		was, now := c.pin(c.Was, c.WasSum), c.pin(c.Version, c.SHA256)
-		found := was.find(source)
-		if found == nil {
+		was := regexp.MustCompile(`version: "?` + regexp.QuoteMeta(c.Was) + `"?\n( +)sha256: ` + regexp.QuoteMeta(c.WasSum))
+		if !was.Match(source) {
 			return nil, fmt.Errorf("rewrite recipe: no pin of %s %s", c.Package, c.Was)
 		}
-		source = bytes.ReplaceAll(source, found, now.text(found))
+		source = was.ReplaceAll(source, []byte("version: "+c.Version+"\n${1}sha256: "+c.SHA256))
 	}
 	return source, nil
-}
-
-type pin struct{ version, sum string }
-
-func (c Change) pin(version, sum string) pin { return pin{version, sum} }
-
-func (p pin) find(source []byte) []byte {
-	form := regexp.MustCompile(`version: "?` + regexp.QuoteMeta(p.version) + `"?\n +sha256: ` + p.sum)
-	return form.Find(source)
-}
-
-func (p pin) text(found []byte) []byte {
-	_, sum, _ := bytes.Cut(found, []byte("\n"))
-	indent := sum[:bytes.IndexByte(sum, 's')]
-	return []byte("version: " + p.version + "\n" + string(indent) + "sha256: " + p.sum)
 }
 
 type servedDeb struct{ version, suite string }
@@ -90,16 +77,25 @@ func servedDebs(ctx context.Context, name string) ([]servedDeb, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask apt for %s: %w", name, err)
 	}
+	list, err := parseMadison(string(out))
+	if err != nil {
+		return nil, fmt.Errorf("ask apt for %s: %w", name, err)
+	}
+	return list, nil
+}
+
+// parseMadison reads what "apt-cache madison" prints.
+func parseMadison(text string) ([]servedDeb, error) {
 	var list []servedDeb
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(text) {
 		// " libc6 | 2.36-9+deb12u14 | URL SUITE/COMPONENT ARCH Packages"
 		column := strings.Split(line, "|")
 		if len(column) != 3 {
-			return nil, fmt.Errorf("ask apt for %s: unexpected line %q", name, line)
+			return nil, fmt.Errorf("unexpected line %q", line)
 		}
 		words := strings.Fields(column[2])
 		if len(words) < 2 {
-			return nil, fmt.Errorf("ask apt for %s: unexpected line %q", name, line)
+			return nil, fmt.Errorf("unexpected line %q", line)
 		}
 		suite, _, _ := strings.Cut(words[1], "/")
 		list = append(list, servedDeb{strings.TrimSpace(column[1]), suite})
@@ -116,13 +112,7 @@ func served(ctx context.Context, name string) (version, sum string, err error) {
 	if len(list) == 0 {
 		return "", "", fmt.Errorf("apt serves no %s", name)
 	}
-	chosen := list[0]
-	for _, s := range list {
-		if !strings.Contains(s.suite, "-") {
-			chosen = s
-			break
-		}
-	}
+	chosen := durable(list)
 	out, err := command(ctx, "", aptEnv, "apt-cache", "show", name+"="+chosen.version)
 	if err != nil {
 		return "", "", fmt.Errorf("ask apt for %s: %w", name, err)
@@ -133,4 +123,14 @@ func served(ctx context.Context, name string) (version, sum string, err error) {
 		}
 	}
 	return "", "", errors.New("apt knows no SHA256 of " + name + " " + chosen.version)
+}
+
+// durable is the newest version of a suite that is no pocket ("bookworm", not "bookworm-security"), else the newest.
+func durable(list []servedDeb) servedDeb {
+	for _, s := range list {
+		if !strings.Contains(s.suite, "-") {
+			return s
+		}
+	}
+	return list[0]
 }

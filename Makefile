@@ -27,7 +27,7 @@ build: cc init
 # The init is PID 1 of every job on every engine, so it is built for the containers' system, not for this one.
 init:
 	@for arch in amd64 arm64; do \
-	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -buildid=" \
+	  CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -tags scangateinit -trimpath -buildvcs=false -ldflags "-s -w -buildid=" \
 	    -o $(INITDIR)/scangate-init-linux-$$arch ./orchestrator/engine/sandbox/init || exit 1; \
 	done
 

@@ -1,0 +1,404 @@
+// Package plan turns a snapshot into jobs. It is a function: the same request and the same snapshot give the same plan,
+// which "scangate plan" prints and whose digest stands in the result.
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/scangate/scangate/images"
+	"github.com/scangate/scangate/orchestrator/engine"
+	"github.com/scangate/scangate/orchestrator/engine/sandbox"
+	"github.com/scangate/scangate/orchestrator/workspace"
+	"github.com/scangate/scangate/pkg/finding"
+	"github.com/scangate/scangate/pkg/policy"
+	"github.com/scangate/scangate/scanners"
+)
+
+// Defaults of what a scanner does not say itself.
+const (
+	stdoutCap = 64 << 20
+	stderrCap = 8 << 20
+	// maxArgs is how many bytes of file arguments one job gets. Linux allows a quarter of the stack limit for arguments
+	// and environment together (execve(2)): 2 MiB under the usual 8 MiB.
+	maxArgs = 1 << 20
+)
+
+// Request is what a plan depends on beside the snapshot.
+type Request struct {
+	Scanners []scanners.Scanner // the catalogue, or a part of it
+	Lock     images.Lock
+	Policy   *policy.Policy
+	Platform string // linux/amd64
+}
+
+// Files is what a plan reads of a snapshot.
+type Files interface {
+	Select(q workspace.Query) workspace.View
+	Read(path string) ([]byte, error)
+	File(path string) (workspace.File, bool)
+	Paths(glob string) []string
+}
+
+// Plan is what will be done, in the order of the catalogue.
+type Plan struct {
+	Scans []Scan
+}
+
+// Scan is one scanner's part of a plan. Without Jobs, Status says why.
+type Scan struct {
+	Scanner scanners.Scanner
+	Status  scanners.Status // NotApplicable, NotConfigured, Broken; "" where there are jobs
+	Reason  scanners.Code   // with Status
+	Image   engine.Image
+	Data    []scanners.Data
+	Digest  string // of the logical plan: before shards, cache and engine
+	View    workspace.View
+	InScope int               // files the scanner's inputs match
+	Excused []scanners.Unread // files in scope that it will rightly not read, by their paths in the view
+	// Inspected is what the scanner's Inspect found in the targets, by their paths in the view.
+	Inspected []finding.Finding
+	Jobs      []Job
+	Canary    *Canary // of a project-scoped scanner
+	GoModSum  []byte  // the go.sum files' lines, for scanners with GoModules
+}
+
+// Job is one run of the tool on a part of the view.
+type Job struct {
+	Command []string
+	Dir     string   // working directory below the workspace, "" for none
+	Targets []string // paths in the view it has to read, canary included, sorted
+	Bytes   int64    // of the targets together
+	Limits  sandbox.Limits
+}
+
+// Canary is the job that proves a project-scoped scanner.
+type Canary struct {
+	View   workspace.View
+	Job    Job
+	Digest string // of all that can change its outcome
+}
+
+// Make plans. An error means that a file of the snapshot could not be read back.
+func Make(r Request, f Files) (Plan, error) {
+	var p Plan
+	for _, s := range r.Scanners {
+		scan, err := one(r, f, s)
+		if err != nil {
+			return Plan{}, fmt.Errorf("plan %s: %w", s.Name, err)
+		}
+		p.Scans = append(p.Scans, scan)
+	}
+	return p, nil
+}
+
+func one(r Request, f Files, s scanners.Scanner) (Scan, error) {
+	scan := Scan{Scanner: s}
+	query := workspace.Query{
+		Globs: s.Inputs.Globs, Exclude: s.Inputs.Exclude, Shebangs: s.Inputs.Shebangs,
+		Context: s.Context, Controls: s.Controls, Reserved: scanners.CanaryPrefix,
+	}
+	if s.Scope == scanners.FileScope {
+		query.Add = s.Canary.Files
+	}
+	scan.View = f.Select(query)
+	more, err := beside(s, scan.View, f)
+	if err != nil {
+		return Scan{}, err
+	}
+	if len(more) > 0 {
+		query.Context = append(slices.Clone(query.Context), more...)
+		scan.View = f.Select(query)
+	}
+	targets, err := scan.targets(f)
+	if err != nil {
+		return Scan{}, err
+	}
+	if scan.InScope == 0 {
+		scan.Status, scan.Reason = scanners.NotApplicable, scanners.NoInput
+		return scan, nil
+	}
+	pin, err := r.Lock.Pin(s.Name, r.Platform)
+	if err != nil {
+		scan.Status, scan.Reason = scanners.NotConfigured, scanners.NotLocked
+		return scan, nil
+	}
+	scan.Image = engine.Image{Name: s.Name, Manifest: pin.Manifest, Config: pin.Config}
+	if s.Config != nil {
+		digest, err := DigestFS(s.Config)
+		if err != nil {
+			return Scan{}, err
+		}
+		scan.Data = append(scan.Data, scanners.Data{Name: s.Name + "-config", Digest: digest})
+	}
+	if s.GoModules {
+		if scan.GoModSum, err = sums(f); err != nil {
+			return Scan{}, err
+		}
+		scan.Data = append(scan.Data, scanners.Data{Name: "go-modules", Digest: digest(scan.GoModSum)})
+	}
+	limits := limits(s, r.Policy)
+	if s.Root == "" {
+		scan.Jobs = shards(s, targets, limits)
+	} else {
+		scan.Jobs = scan.projects(f, targets, limits)
+	}
+	for i := range scan.Jobs {
+		scan.Jobs[i].Bytes = scan.bytes(f, scan.Jobs[i].Targets)
+	}
+	if len(scan.Jobs) == 0 {
+		scan.Status, scan.Reason = scanners.Broken, scanners.NothingRead
+		return scan, nil
+	}
+	if s.Scope == scanners.ProjectScope {
+		scan.Canary = canary(s, f, limits, scan)
+	}
+	scan.Digest = scan.digest(limits, scan.View.Digest)
+	return scan, nil
+}
+
+// targets counts what is in scope, sets aside what the scanner excuses, and returns the rest, canary included.
+func (s *Scan) targets(f Files) ([]string, error) {
+	reads := s.Scanner.Excuse != nil || s.Scanner.Inspect != nil
+	var out []string
+	for _, e := range s.View.Entries {
+		switch e.Role {
+		case workspace.Added:
+			out = append(out, e.Path)
+		case workspace.Target:
+			s.InScope++
+			if reads {
+				content, err := f.Read(e.Source)
+				if err != nil {
+					return nil, err
+				}
+				if s.excused(e, content) {
+					continue
+				}
+				if s.Scanner.Inspect != nil {
+					s.Inspected = append(s.Inspected, s.Scanner.Inspect(e.Path, content)...)
+				}
+			}
+			out = append(out, e.Path)
+		}
+	}
+	return out, nil
+}
+
+func (s *Scan) excused(e workspace.Entry, content []byte) bool {
+	if s.Scanner.Excuse == nil {
+		return false
+	}
+	why := s.Scanner.Excuse(e.Source, content)
+	if why != "" {
+		s.Excused = append(s.Excused, scanners.Unread{Path: e.Path, Reason: why})
+	}
+	return why != ""
+}
+
+// beside asks the targets for what they need beside them.
+func beside(s scanners.Scanner, v workspace.View, f Files) ([]string, error) {
+	if s.Beside == nil {
+		return nil, nil
+	}
+	globs := map[string]bool{}
+	for _, e := range v.Entries {
+		if e.Role != workspace.Target {
+			continue
+		}
+		content, err := f.Read(e.Source)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range s.Beside(e.Source, content) {
+			globs[g] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(globs)), nil
+}
+
+// bytes is how much the targets hold together.
+func (s *Scan) bytes(f Files, targets []string) int64 {
+	n := int64(0)
+	for _, t := range targets {
+		if e, _ := s.View.Source(t); e.Role == workspace.Added {
+			n += int64(len(s.Scanner.Canary.Files[t]))
+		} else {
+			file, _ := f.File(e.Source)
+			n += file.Size
+		}
+	}
+	return n
+}
+
+// shards splits the targets so that each job's arguments fit. The canary is in every shard.
+func shards(s scanners.Scanner, targets []string, l sandbox.Limits) []Job {
+	var canaries []string
+	for p := range s.Canary.Files {
+		canaries = append(canaries, p)
+	}
+	var jobs []Job
+	var part []string
+	size := 0
+	flush := func() {
+		if len(part) == 0 {
+			return
+		}
+		all := append(slices.Clone(part), canaries...)
+		slices.Sort(all)
+		jobs = append(jobs, Job{Command: expand(s.Command, all), Targets: all, Limits: l})
+		part, size = nil, 0
+	}
+	byArgument := slices.Contains(s.Command, scanners.Files)
+	for _, t := range targets {
+		if slices.Contains(canaries, t) {
+			continue
+		}
+		if cost := len(scanners.Workspace) + len(t) + 16; byArgument && size+cost > maxArgs {
+			flush()
+			size = cost
+		} else {
+			size += cost
+		}
+		part = append(part, t)
+	}
+	flush()
+	return jobs
+}
+
+// projects makes one job for each folder that holds the scanner's root file. A target above every such folder is
+// excused as "no-project".
+func (s *Scan) projects(f Files, targets []string, l sandbox.Limits) []Job {
+	has := map[string]bool{}
+	for _, e := range s.View.Entries {
+		if path.Base(e.Path) == s.Scanner.Root {
+			has[path.Dir(e.Path)] = true
+		}
+	}
+	of := map[string][]string{}
+	for _, t := range targets {
+		d := path.Dir(t)
+		for ; d != "." && !has[d]; d = path.Dir(d) {
+		}
+		if !has[d] {
+			s.Excused = append(s.Excused, scanners.Unread{Path: t, Reason: "no-project"})
+			continue
+		}
+		of[d] = append(of[d], t)
+	}
+	var jobs []Job
+	for _, d := range slices.Sorted(maps.Keys(of)) {
+		dir := strings.TrimPrefix(d, ".")
+		jobs = append(jobs, Job{Command: expand(s.Scanner.Command, of[d]), Dir: dir, Targets: of[d], Limits: l})
+	}
+	return jobs
+}
+
+func canary(s scanners.Scanner, f Files, l sandbox.Limits, scan Scan) *Canary {
+	v := f.Select(workspace.Query{Add: s.Canary.Files})
+	targets := []string{s.Canary.Path}
+	c := &Canary{View: v, Job: Job{Command: expand(s.Command, targets), Targets: targets, Limits: l}}
+	c.Digest = scan.digest(l, v.Digest)
+	return c
+}
+
+func expand(command, targets []string) []string {
+	var out []string
+	for _, a := range command {
+		if a != scanners.Files {
+			out = append(out, a)
+			continue
+		}
+		for _, t := range targets {
+			out = append(out, scanners.Workspace+"/"+t)
+		}
+	}
+	return out
+}
+
+func limits(s scanners.Scanner, p *policy.Policy) sandbox.Limits {
+	n := s.Needs
+	l := sandbox.Limits{CPU: max(1, n.CPU), Memory: n.Memory, Tmp: n.Tmp, Pids: n.Pids, Timeout: n.Timeout, Stdout: n.Output, Stderr: stderrCap}
+	if l.Stdout == 0 {
+		l.Stdout = stdoutCap
+	}
+	if p.Limits.Timeout > 0 {
+		l.Timeout = p.Limits.Timeout
+	}
+	if p.Limits.Memory > 0 {
+		l.Memory = p.Limits.Memory
+	}
+	if p.Limits.Stdout > 0 {
+		l.Stdout = p.Limits.Stdout
+	}
+	return l
+}
+
+// digest is over everything that can change what the tool says, length-prefixed by being JSON in a fixed order.
+func (s Scan) digest(l sandbox.Limits, view string) string {
+	canary := map[string]string{}
+	for p, text := range s.Scanner.Canary.Files {
+		canary[p] = digest([]byte(text))
+	}
+	b, err := json.Marshal(struct {
+		Adapters, Scanner, Version string
+		Image                      engine.Image
+		Command, Env               []string
+		Data                       []scanners.Data
+		Limits                     sandbox.Limits
+		View                       string
+		Canary                     map[string]string
+	}{scanners.Version, s.Scanner.Name, s.Scanner.Version, s.Image, s.Scanner.Command, s.Scanner.Env, s.Data, l, view, canary})
+	if err != nil {
+		panic(err) // strings, numbers and maps of strings always encode
+	}
+	return digest(b)
+}
+
+func digest(b []byte) string {
+	h := sha256.Sum256(b)
+	return "sha256:" + hex.EncodeToString(h[:])
+}
+
+// DigestFS is the SHA-256 over the sorted paths and contents of a file system, each length-prefixed.
+func DigestFS(f fs.FS) (string, error) {
+	h := sha256.New()
+	err := fs.WalkDir(f, ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := fs.ReadFile(f, p)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(h, "%d:%s%d:%s", len(p), p, len(b), b)
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("read configuration: %w", err)
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// sums is the sorted set of lines of every go.sum.
+func sums(f Files) ([]byte, error) {
+	set := map[string]bool{}
+	for _, p := range f.Paths("**/go.sum") {
+		b, err := f.Read(p)
+		if err != nil {
+			return nil, err
+		}
+		for l := range strings.Lines(string(b)) {
+			set[strings.TrimSpace(l)] = true
+		}
+	}
+	delete(set, "")
+	return []byte(strings.Join(slices.Sorted(maps.Keys(set)), "\n")), nil
+}

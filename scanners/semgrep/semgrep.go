@@ -17,7 +17,9 @@ import (
 var files embed.FS
 
 // Scanner runs the rules below rules/ over files that are named one by one: the program then fails where one is missing,
-// and its JSON names what it scanned. Of a broken file it still reports what it understood; the file counts as unread.
+// and its JSON names what it scanned. A file that it says it could not parse counts as unread, with what it found all the same.
+// It does not say so of every one: a rule's words are looked for before a file is parsed, and Python's parser recovers
+// from some errors without a word.
 var Scanner = scanners.Scanner{
 	Name:    "semgrep",
 	Version: "1.185.0",
@@ -26,15 +28,17 @@ var Scanner = scanners.Scanner{
 	Home:    "https://semgrep.dev/docs/",
 
 	Scope: scanners.FileScope,
+	// Semgrep 1.185.0 takes *.min.js for no JavaScript and *.d.ts for no TypeScript, also where they are named.
 	Inputs: scanners.Inputs{Globs: []string{"**/*.py", "**/*.pyi", "**/*.js", "**/*.jsx", "**/*.cjs", "**/*.mjs",
-		"**/*.ts", "**/*.tsx", "**/*.cts", "**/*.mts", "**/*.go", "**/*.java", "**/*.rb", "**/*.php"}},
+		"**/*.ts", "**/*.tsx", "**/*.go", "**/*.java", "**/*.rb", "**/*.php"},
+		Exclude: []string{"**/*.min.js", "**/*.d.ts"}},
 	Controls: []string{".semgrepignore", ".semgrep.y*ml", ".semgrepconfig*", ".gitignore", ".gitmodules"},
 
 	// With a timeout of its own, what it finds depends on the machine's load. --strict: a broken file or rule is an
 	// error. Without LD_LIBRARY_PATH the program looks for libraries below /src first (its RUNPATH).
 	Command: []string{"/opt/semgrep/osemgrep", "scan", "--experimental", "--metrics=off", "--disable-version-check",
 		"--config", scanners.Config, "--json", "--error", "--strict", "--no-git-ignore",
-		"--x-ignore-semgrepignore-files", "--disable-nosem", "--no-exclude-minified-files", "--timeout", "0",
+		"--x-ignore-semgrepignore-files", "--disable-nosem", "--no-exclude-minified-files", "--no-exclude-binary-files", "--timeout", "0",
 		"--timeout-threshold", "0", "--max-target-bytes", "0", "--jobs", "1", "--", scanners.Files},
 	Env: []string{"HOME=/tmp", "LD_LIBRARY_PATH=/opt/semgrep/libs", "NO_COLOR=1", "PATH=/usr/bin",
 		"SEMGREP_SEND_METRICS=off", "TZ=UTC"},

@@ -240,9 +240,11 @@ func (s *Scan) bytes(f Files, targets []string) int64 {
 
 // shards splits the targets so that each job's arguments fit. The canary is in every shard.
 func shards(s scanners.Scanner, targets []string, l sandbox.Limits) []Job {
-	var canaries []string
-	for p := range s.Canary.Files {
-		canaries = append(canaries, p)
+	var canaries []string // in the view of a FileScope scanner only
+	for _, t := range targets {
+		if _, ok := s.Canary.Files[t]; ok {
+			canaries = append(canaries, t)
+		}
 	}
 	var jobs []Job
 	var part []string

@@ -33,8 +33,9 @@ var Scanner = scanners.Scanner{
 
 	// -P and -s keep the folder it starts in and the user's folder out of the import path; -I would do so too, but it
 	// also ignores PYTHONHASHSEED. An empty --ini keeps a .bandit file in the tree from being looked for.
+	// Without -x Bandit passes over .tox, __pycache__ and others even where a file in them is named; no path holds "//".
 	Command: []string{"/usr/bin/python3.11", "-P", "-s", "-m", "bandit", "--ini", scanners.Config + "/bandit.ini",
-		"--ignore-nosec", "-f", "json", "--", scanners.Files},
+		"--ignore-nosec", "-x", "//", "-f", "json", "--", scanners.Files},
 	Env:    []string{"HOME=/tmp", "LANG=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "TZ=UTC"},
 	Config: config,
 	Needs:  scanners.Needs{CPU: 1, Memory: 1 << 30, Tmp: 64 << 20, Pids: 32, Timeout: 10 * time.Minute},

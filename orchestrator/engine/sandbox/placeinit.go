@@ -1,5 +1,3 @@
-//go:build !scangateinit
-
 package sandbox
 
 import (
@@ -14,10 +12,7 @@ import (
 	"path/filepath"
 )
 
-//go:generate sh -c "CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -tags scangateinit -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/scangate-init-linux-amd64 ./init"
-//go:generate sh -c "CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -tags scangateinit -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/scangate-init-linux-arm64 ./init"
-
-// The init itself is built with the tag scangateinit, so that it does not hold an older self.
+// "make init" builds them. The init itself does not call Init, so the linker leaves these bytes out of it.
 //
 //go:embed bin/*
 var inits embed.FS

@@ -18,9 +18,6 @@ import (
 	"github.com/scangate/scangate/orchestrator/engine/sandbox"
 )
 
-// nofile is the limit of open files on every engine: the kernel's own default, INR_OPEN_MAX in linux/fs.h.
-const nofile = 4096
-
 // become is the second stage. It returns only where it could not become the program, and has then told PID 1 why.
 func become() error {
 	in, out := os.NewFile(specFD, "spec"), os.NewFile(reportFD, "report")
@@ -53,6 +50,9 @@ func confine(spec sandbox.Spec) error {
 		return err
 	}
 	if err := setRlimits(spec); err != nil {
+		return err
+	}
+	if err := dispose(sigDefault); err != nil {
 		return err
 	}
 	unix.Umask(0o022)
@@ -104,7 +104,7 @@ func setRlimits(spec sandbox.Spec) error {
 		what       int
 		soft, hard uint64
 	}
-	n := min(nofile, files.Max)
+	n := min(sandbox.NoFile, files.Max)
 	limits := []limit{{"core", unix.RLIMIT_CORE, 0, 0}, {"nofile", unix.RLIMIT_NOFILE, n, n}}
 	if spec.Rlimits {
 		l := spec.Limits

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"sync"
 	"syscall"
 	"time"
@@ -25,8 +24,9 @@ func supervise() error {
 	if os.Getpid() != 1 {
 		return errors.New("not PID 1: it would kill every process of the user")
 	}
-	// A signal from the job must not end PID 1; one that is ignored would stay ignored in the program.
-	signal.Notify(make(chan os.Signal, 1))
+	if err := holdSignals(); err != nil {
+		return err
+	}
 	spec, err := sandbox.ReadSpec(os.Stdin)
 	if err != nil {
 		return err

@@ -53,7 +53,7 @@ type GoneError struct {
 }
 
 func (e *GoneError) Error() string {
-	served := "nothing"
+	served := "none (are its lists there? apt-get update)"
 	if len(e.Served) > 0 {
 		served = strings.Join(e.Served, ", ")
 	}

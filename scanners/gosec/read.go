@@ -31,7 +31,7 @@ type issue struct {
 	Column     string `json:"column" strict:"required"`
 }
 
-// ranks: an issue is as grave as its severity, one step less where gosec itself has little confidence in it.
+// ranks: an issue is as grave as its severity, one step less where gosec is not sure of it (confidence below HIGH).
 var ranks = map[string]int{"LOW": 0, "MEDIUM": 1, "HIGH": 2}
 
 var levels = []finding.Level{finding.Note, finding.Warning, finding.Error}
@@ -113,7 +113,7 @@ func (i issue) finding() (finding.Finding, error) {
 	if !ok {
 		return finding.Finding{}, fmt.Errorf("unknown confidence %q", i.Confidence)
 	}
-	if confidence == 0 {
+	if confidence < ranks["HIGH"] {
 		severity = max(severity-1, 0)
 	}
 	file, ok := strings.CutPrefix(i.File, scanners.Workspace+"/")

@@ -15,13 +15,6 @@ import (
 	"github.com/scangate/scangate/orchestrator/engine/sandbox"
 )
 
-const (
-	shmSize = 64 << 20 // Python's multiprocessing keeps its semaphores in /dev/shm
-	files   = 4096     // open files of each process
-	// initTasks are the init's own threads, which the pids cgroup counts with the job's.
-	initTasks = 16
-)
-
 // daemonEnv are the variables that a daemon gives every container by itself.
 var daemonEnv = []string{"PATH", "HOSTNAME", "TERM", "HOME", "container"}
 
@@ -39,7 +32,7 @@ func config(image loadedImage, labels map[string]string) *container.Config {
 		WorkingDir:      "/",
 		Healthcheck:     &container.HealthConfig{Test: []string{"NONE"}},
 		StopSignal:      "SIGKILL",
-		Hostname:        "scangate",
+		Hostname:        sandbox.Hostname,
 		NetworkDisabled: true,
 		Labels:          labels,
 		AttachStdin:     true,
@@ -67,10 +60,9 @@ func emptied(lists ...[]string) []string {
 	return out
 }
 
-// hostConfig is the sandbox. Masked and read-only paths, seccomp and AppArmor stay the daemon's default, under the
-// init's own seccomp filter.
-func hostConfig(l sandbox.Limits, info system.Info, mounts []mount.Mount) *container.HostConfig {
-	pids := int64(l.Pids + initTasks)
+// hostConfig is the sandbox. Seccomp and AppArmor stay the daemon's default, under the init's own seccomp filter.
+func hostConfig(l sandbox.Limits, info system.Info, podman bool, mounts []mount.Mount) *container.HostConfig {
+	pids := int64(l.Pids + sandbox.InitTasks)
 	return &container.HostConfig{
 		NetworkMode:    "none",
 		ReadonlyRootfs: true,
@@ -80,11 +72,11 @@ func hostConfig(l sandbox.Limits, info system.Info, mounts []mount.Mount) *conta
 		CgroupnsMode:   container.CgroupnsModePrivate,
 		LogConfig:      container.LogConfig{Type: "none"},
 		RestartPolicy:  container.RestartPolicy{Name: container.RestartPolicyDisabled},
-		ShmSize:        shmSize,
-		// runc 1.1.5 gives the tmpfs the image folder's mode over mode=, so the owner is said too.
-		Tmpfs: map[string]string{"/tmp": fmt.Sprintf("rw,nosuid,nodev,noexec,size=%d,mode=1777,uid=%d,gid=%d",
-			l.Tmp, sandbox.UID, sandbox.GID)},
-		Mounts: mounts,
+		ShmSize:        sandbox.ShmSize,
+		Tmpfs:          map[string]string{"/tmp": scratch(l.Tmp, podman)},
+		Mounts:         mounts,
+		MaskedPaths:    sandbox.MaskedPaths(),
+		ReadonlyPaths:  sandbox.ReadonlyPaths(),
 		Resources: container.Resources{
 			Memory:     l.Memory,
 			MemorySwap: l.Memory, // memory and swap together: no swap
@@ -92,10 +84,20 @@ func hostConfig(l sandbox.Limits, info system.Info, mounts []mount.Mount) *conta
 			NanoCPUs:   int64(min(l.CPU, max(1, info.NCPU))) * 1e9, // more cores than there are is refused
 			Ulimits: []*container.Ulimit{
 				{Name: "core", Soft: 0, Hard: 0},
-				{Name: "nofile", Soft: files, Hard: files},
+				{Name: "nofile", Soft: sandbox.NoFile, Hard: sandbox.NoFile},
 			},
 		},
 	}
+}
+
+// scratch are the mount options of the tmpfs at /tmp. runc 1.1.5 gives it the mode of the image's folder over mode=, so
+// the owner is said too; Podman 4.3 refuses to be told it, and does keep the mode.
+func scratch(size int64, podman bool) string {
+	options := fmt.Sprintf("rw,nosuid,nodev,noexec,size=%d,mode=1777", size)
+	if podman {
+		return options + ",notmpcopyup"
+	}
+	return options + fmt.Sprintf(",uid=%d,gid=%d", sandbox.UID, sandbox.GID)
 }
 
 // binds are the init's folder and the job's, read-only with all that is mounted below them: below API 1.44 by leaving out

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -44,6 +45,7 @@ type docker struct {
 	opts    Options
 	api     *client.Client
 	info    system.Info
+	podman  bool
 	nested  bool // a bind can be made read-only with everything below it (API 1.44)
 	initDir string
 	lease   *lease
@@ -71,6 +73,10 @@ func open(ctx context.Context, api *client.Client, o Options) (*docker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask %s about itself: %w", api.DaemonHost(), err)
 	}
+	version, err := api.ServerVersion(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for its version: %w", api.DaemonHost(), err)
+	}
 	if err := usable(info, api.ClientVersion()); err != nil {
 		return nil, fmt.Errorf("docker at %s: %w", api.DaemonHost(), err)
 	}
@@ -90,6 +96,7 @@ func open(ctx context.Context, api *client.Client, o Options) (*docker, error) {
 	}
 	return &docker{
 		opts: o, api: api, info: info, initDir: initDir, lease: l, images: map[engine.Image]*loaded{},
+		podman: strings.HasPrefix(product(version), "Podman"),
 		nested: versions.GreaterThanOrEqualTo(api.ClientVersion(), "1.44"),
 	}, nil
 }

@@ -18,14 +18,15 @@ import (
 
 	"github.com/scangate/scangate/orchestrator/engine"
 	"github.com/scangate/scangate/orchestrator/engine/docker"
+	"github.com/scangate/scangate/orchestrator/engine/enginetest"
 	"github.com/scangate/scangate/orchestrator/engine/sandbox"
 )
 
 const arch = runtime.GOARCH
 
 var (
-	program []byte // of the tests' images
-	images  = shelf{}
+	base   []byte // the one layer of the tests' images
+	images = shelf{}
 	// nonce makes the images new to the daemon in every run of the tests; the process that is killed has its parent's.
 	nonce = cmp.Or(os.Getenv(nonceVar), strconv.FormatInt(time.Now().UnixNano(), 36))
 )
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	if program, err = buildSubject(dir); err != nil {
+	if base, err = rootfs(dir); err != nil {
 		panic(err)
 	}
 	code := run(m)
@@ -60,12 +61,12 @@ func run(m *testing.M) int {
 // subject is an image whose every configuration field would change the job if it were not overridden.
 func subject(t testing.TB) engine.Image {
 	t.Helper()
-	img, err := imageOf(program, v1.Config{
-		Entrypoint: []string{"/subject", "exit", "97"}, Cmd: []string{"/subject", "exit", "98"}, User: "scanner",
+	img, err := imageOf(base, v1.Config{
+		Entrypoint: []string{enginetest.Program, "exit", "97"}, Cmd: []string{enginetest.Program, "exit", "98"}, User: "scanner",
 		Env:        []string{"LD_PRELOAD=/evil.so", "PATH=/evil", "GODEBUG=inittrace=1", "SECRET=image"},
 		WorkingDir: "/open", StopSignal: "SIGCONT", Labels: map[string]string{"scangate.owner": "somebody", "nonce": nonce},
 		ExposedPorts: map[string]struct{}{"80/tcp": {}}, OnBuild: []string{"RUN evil"}, Shell: []string{"/evil"},
-		Healthcheck: &v1.HealthConfig{Test: []string{"CMD", "/subject", "exit", "1"}, Interval: time.Second},
+		Healthcheck: &v1.HealthConfig{Test: []string{"CMD", enginetest.Program, "exit", "1"}, Interval: time.Second},
 	})
 	must(t, err)
 	return images.add(t, "subject", img)
@@ -92,7 +93,7 @@ func open(t testing.TB, o docker.Options) engine.Engine {
 
 func job(i engine.Image, command ...string) engine.Job {
 	return engine.Job{
-		Name: "subject", Image: i, Command: append([]string{"/subject"}, command...), Env: []string{"A=1", "B="}, Dir: "/tmp",
+		Name: "subject", Image: i, Command: append([]string{enginetest.Program}, command...), Env: []string{"A=1", "B="}, Dir: "/tmp",
 		Limits: sandbox.Limits{
 			CPU: 1, Memory: 128 << 20, Tmp: 8 << 20, Pids: 64, Timeout: 30 * time.Second, Stdout: 1 << 20, Stderr: 1 << 16,
 		},
@@ -107,10 +108,9 @@ func TestEveryFieldOfTheImagesConfigurationIsOverridden(t *testing.T) {
 		command []string
 		stdout  string
 	}{
-		{"neither entrypoint nor command runs", []string{"print", "ran", ""}, "ran"},
+		{"neither entrypoint nor command runs", []string{"args", "ran"}, `["ran"]`},
 		{"the environment is the job's and nothing else", []string{"env"}, "A=1\nB="},
-		{"user, folder and host name are ours", []string{"where"}, "/tmp <nil> scangate <nil> 65532 65532\n"},
-		{"nothing but scratch is writable", []string{"write", "/x", "/open/x", "/open/file", "/etc/passwd", "/etc/hosts", "/etc/hostname",
+		{"nothing but scratch is writable", []string{"create", "/x", "/open/x", "/open/file", "/etc/passwd", "/etc/hosts", "/etc/hostname",
 			"/etc/resolv.conf", "/.scangate/init", "/.scangate/x", "/dev/x", "/proc/sys/kernel/hostname", "/sys/x", "/sys/fs/cgroup/x", "/tmp/x"}, "/tmp/x\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -123,12 +123,16 @@ func TestEveryFieldOfTheImagesConfigurationIsOverridden(t *testing.T) {
 	}
 }
 
+func TestTheEngineIsHeldToTheTable(t *testing.T) {
+	enginetest.Run(t, enginetest.Subject{Engine: open(t, docker.Options{}), Image: subject(t), Cgroups: true, Visible: true})
+}
+
 func TestAnImageThatIsNotTheLockedOneIsRefused(t *testing.T) {
 	good := subject(t)
-	img, err := imageOf(program, v1.Config{Labels: map[string]string{"nonce": nonce}, Volumes: map[string]struct{}{"/data": {}}})
+	img, err := imageOf(base, v1.Config{Labels: map[string]string{"nonce": nonce}, Volumes: map[string]struct{}{"/data": {}}})
 	must(t, err)
 	volume := images.add(t, "volume", img)
-	other, err := imageOf(program, v1.Config{Env: []string{"OTHER=" + nonce}})
+	other, err := imageOf(base, v1.Config{Env: []string{"OTHER=" + nonce}})
 	must(t, err)
 	wrong := good
 	wrong.Name, wrong.Config, wrong.Manifest = "wrong", "sha256:"+strings.Repeat("1", 64), "sha256:"+strings.Repeat("2", 64)
@@ -172,9 +176,9 @@ func TestALoadedImageIsNotLoadedAgain(t *testing.T) {
 func TestNeitherTheArchiveNorTheExecAPIIsUsed(t *testing.T) {
 	p := listen(t)
 	e := open(t, docker.Options{Host: "unix://" + p.path})
-	o, err := e.Run(t.Context(), job(subject(t), "print", "out", "err"))
+	o, err := e.Run(t.Context(), job(subject(t), "say", "3", "4"))
 	must(t, err)
-	if string(o.Stdout) != "out" || string(o.Stderr) != "err" {
+	if string(o.Stdout) != "ooo" || string(o.Stderr) != "eeee" {
 		t.Fatalf("got %+v", o)
 	}
 	must(t, e.Sweep(t.Context()))
@@ -200,7 +204,7 @@ func TestCancellingEndsTheJobAndRemovesItsContainer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := e.Run(ctx, job(subject(t), "sleep"))
+		_, err := e.Run(ctx, job(subject(t), "stubborn"))
 		done <- err
 	}()
 	await(t, "a running container", func() bool { return len(containers(t, dir, true)) == 1 })
@@ -218,15 +222,15 @@ func TestAFolderIsReadOnlyAndWhatIsMountedBelowItToo(t *testing.T) {
 	for path, body := range map[string]string{"view/a": "alpha", "view/deep/here": "", "data/b": "beta"} {
 		writeFile(t, dir+"/"+path, body)
 	}
-	j := job(subject(t), "write", "/workspace/a", "/workspace/x", "/workspace/deep/x", "/workspace/deep/b")
+	j := job(subject(t), "create", "/workspace/a", "/workspace/x", "/workspace/deep/x", "/workspace/deep/b")
 	j.Mounts = []engine.Mount{{Source: dir + "/view", Target: "/workspace"}, {Source: dir + "/data", Target: "/workspace/deep"}}
 	o, err := e.Run(t.Context(), j)
 	must(t, err)
 	if o.Fault != "" || len(o.Stdout) != 0 {
 		t.Errorf("writable: %q, %+v", o.Stdout, o)
 	}
-	j.Command = []string{"/subject", "read", "/workspace/deep/b"}
-	if o, err = e.Run(t.Context(), j); err != nil || string(o.Stdout) != "beta<nil>" {
+	j.Command = []string{enginetest.Program, "cat", "/workspace/deep/b"}
+	if o, err = e.Run(t.Context(), j); err != nil || string(o.Stdout) != "beta" {
 		t.Errorf("read %q, %+v, %v", o.Stdout, o, err)
 	}
 	j.Mounts = []engine.Mount{{Source: dir + "/nothing", Target: "/workspace"}}

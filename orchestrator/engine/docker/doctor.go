@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/system"
 )
 
@@ -34,10 +35,7 @@ func Check(ctx context.Context, host string) (r Report, err error) {
 	if err != nil {
 		return r, fmt.Errorf("ask %s for its version: %w", r.Host, err)
 	}
-	r.Version, r.Product = v.Version, "Docker Engine"
-	if len(v.Components) > 0 && v.Components[0].Name != "Engine" {
-		r.Product = v.Components[0].Name
-	}
+	r.Version, r.Product = v.Version, product(v)
 	info, err := api.Info(ctx)
 	if err != nil {
 		return r, fmt.Errorf("ask %s about itself: %w", r.Host, err)
@@ -48,6 +46,14 @@ func Check(ctx context.Context, host string) (r Report, err error) {
 	r.Limits = limited(info)
 	r.Warnings = warnings(info)
 	return r, usable(info, r.API)
+}
+
+// product is what calls itself the engine: Docker says "Engine", Podman "Podman Engine".
+func product(v types.Version) string {
+	if len(v.Components) == 0 || v.Components[0].Name == "Engine" {
+		return "Docker Engine"
+	}
+	return v.Components[0].Name
 }
 
 func warnings(info system.Info) []string {

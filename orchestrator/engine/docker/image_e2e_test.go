@@ -6,10 +6,10 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -23,43 +23,32 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 
 	"github.com/scangate/scangate/orchestrator/engine"
+	"github.com/scangate/scangate/orchestrator/engine/enginetest"
 )
 
-// buildSubject compiles the program of the tests' images.
-func buildSubject(dir string) ([]byte, error) {
-	out := filepath.Join(dir, "subject")
-	c := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, "./testdata/subject")
-	c.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if b, err := c.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build subject: %w: %s", err, b)
-	}
-	return os.ReadFile(out)
-}
-
-// imageOf makes an image of one layer with the program in it, under the given configuration.
-func imageOf(program []byte, config v1.Config) (v1.Image, error) {
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for _, h := range []tar.Header{
-		{Name: "tmp/", Typeflag: tar.TypeDir, Mode: 0o755}, // on purpose not 1777
-		{Name: "open/", Typeflag: tar.TypeDir, Mode: 0o777},
-		{Name: "open/file", Typeflag: tar.TypeReg, Mode: 0o666},
-		{Name: "etc/", Typeflag: tar.TypeDir, Mode: 0o755},
-		{Name: "etc/passwd", Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(passwd))},
-		{Name: "subject", Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(program))},
-	} {
-		if err := w.WriteHeader(&h); err != nil {
-			return nil, err
-		}
-		body := map[string][]byte{"subject": program, "etc/passwd": []byte(passwd)}[h.Name]
-		if _, err := w.Write(body); err != nil {
-			return nil, err
-		}
-	}
-	if err := w.Close(); err != nil {
+// rootfs is a tar of the table's root file system, and a folder and a file that anyone may write. Its /tmp is 0755: runc
+// 1.1.5 gives the tmpfs there that mode.
+func rootfs(dir string) ([]byte, error) {
+	program := filepath.Join(dir, "program")
+	if err := enginetest.Build(program); err != nil {
 		return nil, err
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil })
+	dir = filepath.Join(dir, "rootfs")
+	if err := errors.Join(enginetest.Rootfs(dir, program), os.Mkdir(filepath.Join(dir, "open"), 0o755),
+		os.WriteFile(filepath.Join(dir, "open/file"), nil, 0o644), os.Chmod(filepath.Join(dir, "open"), 0o777),
+		os.Chmod(filepath.Join(dir, "open/file"), 0o666),
+		os.WriteFile(filepath.Join(dir, "etc/passwd"), []byte(passwd), 0o644)); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	err := errors.Join(w.AddFS(os.DirFS(dir)), w.Close())
+	return b.Bytes(), err
+}
+
+// imageOf makes an image of one layer under the given configuration.
+func imageOf(layerTar []byte, config v1.Config) (v1.Image, error) {
+	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layerTar)), nil })
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +70,7 @@ func imageOf(program []byte, config v1.Config) (v1.Image, error) {
 }
 
 // A name that is root's, and our numeric user under another name in a group of its own.
-const passwd = "scanner:x:0:0::/:/subject\nnonroot:x:65532:65532::/home:/subject\n"
+const passwd = "scanner:x:0:0::/:/villain\nnonroot:x:65532:65532::/home:/villain\n"
 
 // shelf holds images as the store of the product would.
 type shelf map[string]v1.Image

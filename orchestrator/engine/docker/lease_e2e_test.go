@@ -30,7 +30,7 @@ func parent() int {
 	if err != nil {
 		panic(err)
 	}
-	o, err := e.Run(context.Background(), job(subject(t), "sleep"))
+	o, err := e.Run(context.Background(), job(subject(t), "stubborn"))
 	fmt.Println(o, err)
 	return 1
 }
@@ -68,7 +68,7 @@ func TestTwoRunsBesideEachOtherDoNotReapEachOther(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := a.Run(ctx, job(subject(t), "sleep"))
+		_, err := a.Run(ctx, job(subject(t), "stubborn"))
 		done <- err
 	}()
 	await(t, "running container", func() bool { return len(containers(t, dir, true)) == 1 })

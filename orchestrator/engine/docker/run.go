@@ -42,7 +42,7 @@ func (d *docker) run(ctx context.Context, j engine.Job) (engine.Outcome, error) 
 	if err != nil {
 		return engine.Outcome{}, err
 	}
-	asked := hostConfig(j.Limits, d.info, mounts)
+	asked := hostConfig(j.Limits, d.info, d.podman, mounts)
 	// The name is ours, so that a container whose creation we did not hear of can be removed.
 	name := fmt.Sprintf("scangate-%s-%d", d.lease.id, d.jobs.Add(1))
 	defer d.discard(ctx, name)

@@ -69,7 +69,7 @@ func writeFile(t testing.TB, path, body string) {
 func TestARunningJobsContainerIsTheSandboxThatWasAskedFor(t *testing.T) {
 	dir := t.TempDir()
 	e := open(t, docker.Options{Dir: dir})
-	go e.Run(t.Context(), job(subject(t), "sleep"))
+	go e.Run(t.Context(), job(subject(t), "stubborn"))
 	await(t, "running container", func() bool { return len(containers(t, dir, true)) == 1 })
 	got, err := witness(t).ContainerInspect(t.Context(), containers(t, dir, true)[0], client.ContainerInspectOptions{})
 	must(t, err)

@@ -62,16 +62,16 @@ func removeCgroup(id string) error {
 	if err != nil {
 		return err
 	}
-	if !m.Exists() {
-		return nil
-	}
-	pids, err := m.GetAllPids()
-	if err != nil {
-		return err
-	}
-	for _, p := range pids {
-		if err := unix.Kill(p, unix.SIGKILL); err != nil && err != unix.ESRCH {
-			return fmt.Errorf("kill %d: %w", p, err)
+	// Of cgroup v1, Exists looks at one hierarchy of many.
+	if m.Exists() {
+		pids, err := m.GetAllPids()
+		if err != nil {
+			return err
+		}
+		for _, p := range pids {
+			if err := unix.Kill(p, unix.SIGKILL); err != nil && err != unix.ESRCH {
+				return fmt.Errorf("kill %d: %w", p, err)
+			}
 		}
 	}
 	return m.Destroy()

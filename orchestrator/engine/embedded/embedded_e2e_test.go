@@ -138,7 +138,7 @@ func TestAKilledParentLeavesNoProcess(t *testing.T) {
 	must(t, e.Close())
 	left, err := os.ReadDir(filepath.Join(dir, "state", "runs"))
 	must(t, err)
-	cgroups, err := filepath.Glob("/sys/fs/cgroup/*/scangate/*")
+	cgroups, err := filepath.Glob("/sys/fs/cgroup/*/scangate/*-*")
 	must(t, err)
 	if len(left) > 0 || len(cgroups) > 0 {
 		t.Fatalf("left %v and %v", left, cgroups)

@@ -121,8 +121,8 @@ func (e *embedded) attend(ctx context.Context, c *libcontainer.Container, j engi
 	return col, seen, nil
 }
 
-// process is the init as PID 1, without an environment or a capability. Root runs it as the job's user right away; in an
-// ordinary user's namespace it has to be root.
+// process is the init as PID 1, without an environment. Root runs it as the job's user right away; in an ordinary user's
+// namespace it has to be root.
 func (e *embedded) process(stdin, stdout *os.File, stderr *tail) *libcontainer.Process {
 	yes := true
 	p := &libcontainer.Process{
@@ -132,6 +132,9 @@ func (e *embedded) process(stdin, stdout *os.File, stderr *tail) *libcontainer.P
 	}
 	if e.rootless {
 		p.UID, p.GID = 0, 0
+		// Mapping the container's root on to the job's user takes this, user_namespaces(7); the init then drops it.
+		setfcap := []string{"CAP_SETFCAP"}
+		p.Capabilities = &configs.Capabilities{Bounding: setfcap, Permitted: setfcap, Effective: setfcap}
 	}
 	return p
 }

@@ -47,12 +47,12 @@ func probe(w io.Writer) error {
 		line("create in "+dir, create(dir))
 	}
 	for _, file := range []string{
-		"/proc/1/environ", "/proc/1/mem", "/proc/1/fd", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/scsi",
+		"/proc/1/environ", "/proc/1/maps", "/proc/1/mem", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/scsi",
 		"/proc/timer_list", "/sys/firmware", "/sys/kernel",
 	} {
 		line("read "+file, read(file))
 	}
-	for _, file := range []string{"/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/1/mem"} {
+	for _, file := range []string{"/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/1/mem", "/proc/1/fd/0", "/proc/1/fd/1"} {
 		line("write "+file, write(file))
 	}
 	line("mknod block device", errno(unix.Mknod("/tmp/.probe", unix.S_IFBLK|0o600, int(unix.Mkdev(8, 0)))))

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -91,6 +92,17 @@ func nest(attr *syscall.SysProcAttr, spec sandbox.Spec) {
 	// A new user namespace begins with a full bounding set; this one capability, over nothing but that namespace, is what
 	// emptying it takes.
 	attr.AmbientCaps = []uintptr{unix.CAP_SETPCAP}
+}
+
+// forgo gives up the capability that nesting took, in every thread.
+func forgo() error {
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&head)), uintptr(unsafe.Pointer(&none)), 0)
+	if errno != 0 {
+		return fmt.Errorf("clear capabilities of PID 1: %w", errno)
+	}
+	return nil
 }
 
 // inUserNamespace says whether some id of the host is not mapped here.

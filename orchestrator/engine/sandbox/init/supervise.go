@@ -55,6 +55,9 @@ func (j *job) run() sandbox.Trailer {
 	if err != nil {
 		return sandbox.Trailer{Exit: -1, Fault: "start", Detail: err.Error()}
 	}
+	if err := forgo(); err != nil {
+		j.fail("isolation", err.Error())
+	}
 	// From now on the program, which has the same user id, cannot reach into PID 1 by ptrace or /proc/1. The second stage
 	// waits for its spec until this is so. The kernel lets PID 1 write the child's id maps only before.
 	if err := volunteer(); err != nil { // while its files in /proc are still its own

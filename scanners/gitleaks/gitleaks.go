@@ -37,9 +37,12 @@ var Scanner = scanners.Scanner{
 	Inputs: scanners.Inputs{Globs: []string{"**"}, Exclude: []string{"**/go.sum", "**/go.work.sum",
 		"**/package-lock.json", "**/npm-shrinkwrap.json", "**/pnpm-lock.yaml", "**/yarn.lock", "**/deno.lock",
 		"**/Pipfile.lock", "**/poetry.lock", "**/gradle.lockfile"}},
-	// .gitleaksignore is read from the scanned folder whatever the flags say.
-	Controls: []string{".gitleaksignore", ".gitleaks.toml", "gitleaks.toml"},
-	Excuse:   excuse,
+	// .gitleaksignore is read from the scanned folder whatever the flags say. Names that hold an archive's ending
+	// anywhere (x.targets, index.browser.js) are passed over as archives; under an alias without it they are read.
+	Controls: []string{".gitleaksignore", ".gitleaks.toml", "gitleaks.toml",
+		"*.7z*", "*.br*", "*.bz2*", "*.gz*", "*.lz", "*.lz4*", "*.mz", "*.rar*", "*.s2*", "*.sz*", "*.tar*", "*.xz*",
+		"*.zip*", "*.zst*", "*.zz*"},
+	Excuse: excuse,
 
 	// By default findings and failures both end with 1. Two folders as arguments mean the working folder instead.
 	Command: []string{"/usr/bin/gitleaks", "dir", "-c", scanners.Config + "/gitleaks.toml", "--ignore-gitleaks-allow",

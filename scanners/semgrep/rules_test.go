@@ -62,7 +62,7 @@ func TestRules(t *testing.T) {
 	for _, a := range Scanner.Command[1:] {
 		switch a {
 		case scanners.Config:
-			// A relative path would become part of the rules' ids.
+			// Below the working folder, the path would become part of the ids of the rules.
 			rules, err := filepath.Abs("rules")
 			if err != nil {
 				t.Fatal(err)
@@ -75,6 +75,7 @@ func TestRules(t *testing.T) {
 		}
 	}
 	cmd := exec.Command(root+Scanner.Command[0], args...)
+	cmd.Dir = dir
 	cmd.Env = append(slices.Clone(Scanner.Env), "LD_LIBRARY_PATH="+root+"/opt/semgrep/libs", "HOME="+dir)
 	out, err := cmd.Output()
 	var exit *exec.ExitError

@@ -24,7 +24,7 @@ var Scanner = scanners.Scanner{
 	Name:    "semgrep",
 	Version: "1.185.0",
 	About:   "insecure code in Python, JavaScript, TypeScript, Go, Java, Ruby and PHP",
-	Licence: "LGPL-2.1-only",
+	Licence: "LGPL-2.1-or-later",
 	Home:    "https://semgrep.dev/docs/",
 
 	Scope: scanners.FileScope,
@@ -40,7 +40,8 @@ var Scanner = scanners.Scanner{
 		"--config", scanners.Config, "--json", "--error", "--strict", "--no-git-ignore",
 		"--x-ignore-semgrepignore-files", "--disable-nosem", "--no-exclude-minified-files", "--no-exclude-binary-files", "--timeout", "0",
 		"--timeout-threshold", "0", "--max-target-bytes", "0", "--jobs", "1", "--", scanners.Files},
-	Env: []string{"HOME=/tmp", "LD_LIBRARY_PATH=/opt/semgrep/libs", "NO_COLOR=1", "PATH=/usr/bin",
+	// It runs uname when it starts.
+	Env: []string{"HOME=/tmp", "LD_LIBRARY_PATH=/opt/semgrep/libs", "NO_COLOR=1", "PATH=/bin:/usr/bin",
 		"SEMGREP_SEND_METRICS=off", "TZ=UTC"},
 	Config: config,
 	Needs:  scanners.Needs{CPU: 1, Memory: 2 << 30, Tmp: 256 << 20, Pids: 64, Timeout: 15 * time.Minute},

@@ -45,7 +45,7 @@ func (s fetchStore) open(name, sum string) (*os.File, error) {
 	}
 	if err := checkSum(f, name, sum); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("open fetched file: %w", err)
+		return nil, fmt.Errorf("open fetched file (remove %s to fetch it again): %w", s.path(sum), err)
 	}
 	return f, nil
 }

@@ -37,11 +37,14 @@ var Scanner = scanners.Scanner{
 
 	// Not -quiet: it hides errors, and the files that were read.
 	Command: []string{"/usr/bin/gosec", "-fmt", "json", "-nosec", "-exclude", unsteady, "./..."},
-	// The build cache is a folder of the job's own: the go command needs to write there. gosec names files to it, not
-	// packages, so that assembly beside them is not seen and functions without a body are errors unless -complete is off.
+	// The build cache is a folder of the job's own: the go command needs to write there. What the standard library exports
+	// is compiled already, in the image's GOROOT/pkg, where installgoroot=all makes the go command look. gosec names files
+	// to it, not packages, so that assembly beside them is not seen: without a body a function is then an error, unless
+	// -complete is off.
 	Env: []string{
 		"CGO_ENABLED=0",
 		"GOCACHE=/tmp/gocache",
+		"GODEBUG=installgoroot=all",
 		"GOENV=off",
 		"GOFLAGS=-mod=readonly -gcflags=-complete=false",
 		"GOMODCACHE=" + scanners.Modules,

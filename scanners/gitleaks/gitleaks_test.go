@@ -23,3 +23,7 @@ func TestOnlyWhatIsNoTextIsExcused(t *testing.T) {
 		}
 	}
 }
+
+func TestLogIsRead(t *testing.T) {
+	scannertest.Log(t, Scanner, "findings", "scanning path path=/workspace/node_modules", "scanned ~", "leaks found: ")
+}

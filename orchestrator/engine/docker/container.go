@@ -2,6 +2,7 @@ package docker
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -67,13 +68,13 @@ func hostConfig(l sandbox.Limits, info system.Info, podman bool, mounts []mount.
 		NetworkMode:    "none",
 		ReadonlyRootfs: true,
 		CapDrop:        strslice.StrSlice{"ALL"},
-		SecurityOpt:    []string{"no-new-privileges"},
+		SecurityOpt:    securityOpt(podman),
 		IpcMode:        container.IPCModePrivate,
 		CgroupnsMode:   container.CgroupnsModePrivate,
 		LogConfig:      container.LogConfig{Type: "none"},
 		RestartPolicy:  container.RestartPolicy{Name: container.RestartPolicyDisabled},
 		ShmSize:        sandbox.ShmSize,
-		Tmpfs:          map[string]string{"/tmp": scratch(l.Tmp, podman)},
+		Tmpfs:          scratch(l.Tmp, podman),
 		Mounts:         mounts,
 		MaskedPaths:    sandbox.MaskedPaths(),
 		ReadonlyPaths:  sandbox.ReadonlyPaths(),
@@ -82,22 +83,39 @@ func hostConfig(l sandbox.Limits, info system.Info, podman bool, mounts []mount.
 			MemorySwap: l.Memory, // memory and swap together: no swap
 			PidsLimit:  &pids,
 			NanoCPUs:   int64(min(l.CPU, max(1, info.NCPU))) * 1e9, // more cores than there are is refused
-			Ulimits: []*container.Ulimit{
-				{Name: "core", Soft: 0, Hard: 0},
-				{Name: "nofile", Soft: sandbox.NoFile, Hard: sandbox.NoFile},
-			},
+			Ulimits:    ulimits(podman),
 		},
 	}
 }
 
-// scratch are the mount options of the tmpfs at /tmp. runc 1.1.5 gives it the mode of the image's folder over mode=, so
-// the owner is said too; Podman 4.3 refuses to be told it, and does keep the mode.
-func scratch(size int64, podman bool) string {
-	options := fmt.Sprintf("rw,nosuid,nodev,noexec,size=%d,mode=1777", size)
+// securityOpt also names the masked paths for Podman, which does not take MaskedPaths from its Docker API.
+func securityOpt(podman bool) []string {
 	if podman {
-		return options + ",notmpcopyup"
+		return []string{"no-new-privileges", "mask=" + strings.Join(sandbox.MaskedPaths(), ":")}
 	}
-	return options + fmt.Sprintf(",uid=%d,gid=%d", sandbox.UID, sandbox.GID)
+	return []string{"no-new-privileges"}
+}
+
+// ulimits are of each process. Podman 4.3 asks for as many tasks as the kernel can have unless told otherwise, which root
+// without CAP_SYS_RESOURCE may not; 4096 is of all jobs together, since they share a user.
+func ulimits(podman bool) []*container.Ulimit {
+	limits := []*container.Ulimit{{Name: "core"}, {Name: "nofile", Soft: sandbox.NoFile, Hard: sandbox.NoFile}}
+	if podman {
+		limits = append(limits, &container.Ulimit{Name: "nproc", Soft: 4096, Hard: 4096})
+	}
+	return limits
+}
+
+// scratch is the tmpfs at /tmp. runc 1.1.5 gives it the mode of the image's folder over mode=, so the owner is said too.
+// Podman 4.3 refuses to be told it, so with that runc it has to be the image's /tmp that is 1777; and beside a read-only
+// root it makes /run and /var/tmp writable, which a read-only tmpfs of ours prevents.
+func scratch(size int64, podman bool) map[string]string {
+	tmp := fmt.Sprintf("rw,nosuid,nodev,noexec,size=%d,mode=1777", size)
+	if podman {
+		const none = "ro,nosuid,nodev,noexec,size=4096,notmpcopyup"
+		return map[string]string{"/tmp": tmp + ",notmpcopyup", "/run": none, "/var/tmp": none}
+	}
+	return map[string]string{"/tmp": tmp + fmt.Sprintf(",uid=%d,gid=%d", sandbox.UID, sandbox.GID)}
 }
 
 // binds are the init's folder and the job's, read-only with all that is mounted below them: below API 1.44 by leaving out
@@ -110,6 +128,9 @@ func binds(initDir string, list []engine.Mount, nested bool) ([]mount.Mount, err
 		}
 		if m.Target == sandbox.InitDir || strings.HasPrefix(m.Target, sandbox.InitDir+"/") {
 			return nil, fmt.Errorf("mount %s at %s: the place is the init's", m.Source, m.Target)
+		}
+		if _, err := os.Stat(m.Source); err != nil { // Podman 4.3 would make an empty folder of that name
+			return nil, fmt.Errorf("mount at %s: %w", m.Target, err)
 		}
 		out = append(out, mount.Mount{Source: m.Source, Target: m.Target})
 	}

@@ -50,19 +50,21 @@ func TestTheEnvironmentOfImageAndDaemonIsEmptied(t *testing.T) {
 }
 
 func TestMountsAreReadOnlyAndNeverTheInits(t *testing.T) {
+	dir := t.TempDir()
 	for _, c := range []struct {
 		name, source, target string
 		bad                  bool
 	}{
-		{"a view", "/s/view", "/workspace", false},
-		{"a deeper one", "/s/view", "/scangate/gomod", false},
+		{"a view", dir, "/workspace", false},
+		{"a deeper one", dir, "/scangate/gomod", false},
+		{"a source that is not there", dir + "/none", "/workspace", true},
 		{"a relative source", "view", "/workspace", true},
-		{"a relative target", "/s", "workspace", true},
-		{"a target that climbs", "/s", "/workspace/../etc", true},
-		{"the root", "/s", "/", true},
-		{"the init's folder", "/s", sandbox.InitDir, true},
-		{"the init", "/s", sandbox.InitPath, true},
-		{"a neighbour of the init's folder", "/s", sandbox.InitDir + "x", false},
+		{"a relative target", dir, "workspace", true},
+		{"a target that climbs", dir, "/workspace/../etc", true},
+		{"the root", dir, "/", true},
+		{"the init's folder", dir, sandbox.InitDir, true},
+		{"the init", dir, sandbox.InitPath, true},
+		{"a neighbour of the init's folder", dir, sandbox.InitDir + "x", false},
 	} {
 		for _, nested := range []bool{false, true} {
 			got, err := binds("/i", []engine.Mount{{Source: c.source, Target: c.target}}, nested)

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -125,6 +126,22 @@ func TestEveryFieldOfTheImagesConfigurationIsOverridden(t *testing.T) {
 
 func TestTheEngineIsHeldToTheTable(t *testing.T) {
 	enginetest.Run(t, enginetest.Subject{Engine: open(t, docker.Options{}), Image: subject(t), Cgroups: true, Visible: true})
+}
+
+func TestNoOutOfMemoryKillIsMissedOnABusyMachine(t *testing.T) {
+	e, i := open(t, docker.Options{}), subject(t)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 4 {
+				o, err := e.Run(t.Context(), job(i, "child", "eat", "1000"))
+				if err != nil || o.Fault != engine.Memory {
+					t.Errorf("fault %q (%s), exit %d, %v", o.Fault, o.Detail, o.Exit, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestAnImageThatIsNotTheLockedOneIsRefused(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 	"github.com/scangate/scangate/orchestrator/engine/sandbox"
 )
 
-// Run creates, attaches, waits, starts, in this order: what attaches or waits after the start can miss the end.
+// Run runs one job in one container.
 func (d *docker) Run(ctx context.Context, j engine.Job) (engine.Outcome, error) {
 	o, err := d.run(ctx, j)
 	if ctx.Err() != nil {
@@ -49,16 +49,12 @@ func (d *docker) run(ctx context.Context, j engine.Job) (engine.Outcome, error) 
 	if _, err := d.api.ContainerCreate(ctx, config(image, d.lease.labels(j.Name)), asked, nil, nil, name); err != nil {
 		return engine.Outcome{}, fmt.Errorf("create container: %w", err)
 	}
-	wire, err := d.api.ContainerAttach(ctx, name, container.AttachOptions{Stream: true, Stdin: true, Stdout: true, Stderr: true})
+	began := time.Now()
+	wire, ended, err := d.start(ctx, name)
 	if err != nil {
-		return engine.Outcome{}, fmt.Errorf("attach: %w", err)
+		return engine.Outcome{}, err
 	}
 	defer wire.Close() // the lifeline: the init kills the job when it closes
-	ended := d.wait(ctx, name)
-	began := time.Now()
-	if err := d.api.ContainerStart(ctx, name, container.StartOptions{}); err != nil {
-		return engine.Outcome{}, fmt.Errorf("start container: %w", err)
-	}
 	c, seen := d.talk(ctx, wire, j)
 	seen.Wall = time.Since(began)
 	wire.Close() // what has not ended by now ends with its lifeline
@@ -101,9 +97,39 @@ func (d *docker) finish(ctx context.Context, name string, ended <-chan error) (k
 	}
 }
 
-// wait asks at once for the next exit, and hands on its end.
-func (d *docker) wait(ctx context.Context, name string) <-chan error {
-	ended, failed := d.api.ContainerWait(ctx, name, container.WaitConditionNextExit)
+// start attaches, waits and starts, in this order: what attaches or waits after the start can miss the end. Podman 4.3
+// refuses the first (409) and does not acknowledge the second, so there it is the other way round; nothing is missed, as
+// the init says nothing before it is told its job, and has not ended then.
+func (d *docker) start(ctx context.Context, name string) (types.HijackedResponse, <-chan error, error) {
+	if d.podman {
+		if err := d.api.ContainerStart(ctx, name, container.StartOptions{}); err != nil {
+			return types.HijackedResponse{}, nil, fmt.Errorf("start container: %w", err)
+		}
+		wire, err := d.api.ContainerAttach(ctx, name, streams)
+		if err != nil {
+			return wire, nil, fmt.Errorf("attach: %w", err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- <-d.wait(ctx, name, container.WaitConditionNotRunning) }()
+		return wire, ended, nil
+	}
+	wire, err := d.api.ContainerAttach(ctx, name, streams)
+	if err != nil {
+		return wire, nil, fmt.Errorf("attach: %w", err)
+	}
+	ended := d.wait(ctx, name, container.WaitConditionNextExit)
+	if err := d.api.ContainerStart(ctx, name, container.StartOptions{}); err != nil {
+		wire.Close()
+		return wire, nil, fmt.Errorf("start container: %w", err)
+	}
+	return wire, ended, nil
+}
+
+var streams = container.AttachOptions{Stream: true, Stdin: true, Stdout: true, Stderr: true}
+
+// wait asks at once, and hands on the end.
+func (d *docker) wait(ctx context.Context, name string, until container.WaitCondition) <-chan error {
+	ended, failed := d.api.ContainerWait(ctx, name, until)
 	out := make(chan error, 1)
 	go func() {
 		select {

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -212,6 +214,15 @@ func TestNeitherTheArchiveNorTheExecAPIIsUsed(t *testing.T) {
 	}
 	if got := strings.Join(order, " "); got != "/create /attach /wait /start DELETE" {
 		t.Errorf("the steps came as %s", got)
+	}
+}
+
+func TestAStrictUmaskDoesNotKeepTheJobsUserOut(t *testing.T) {
+	old := syscall.Umask(0o077)
+	e := open(t, docker.Options{Dir: filepath.Join(t.TempDir(), "state")})
+	syscall.Umask(old)
+	if o, err := e.Run(t.Context(), job(subject(t), "exit", "4")); err != nil || o.Fault != "" || o.Exit != 4 {
+		t.Fatalf("%+v, %v", o, err)
 	}
 }
 

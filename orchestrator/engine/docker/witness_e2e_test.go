@@ -107,8 +107,8 @@ func TestTheSameImageStartedPlainlyDoesWhatItsConfigurationSays(t *testing.T) {
 	_, err := open(t, docker.Options{}).Run(t.Context(), job(i, "exit", "0")) // it is loaded now
 	must(t, err)
 	c, err := testcontainers.Run(t.Context(), i.Config, testcontainers.WithWaitStrategy(wait.ForExit()))
+	testcontainers.CleanupContainer(t, c)
 	must(t, err)
-	defer testcontainers.CleanupContainer(t, c)
 	state, err := c.State(t.Context())
 	must(t, err)
 	if state.ExitCode != 97 {

@@ -41,6 +41,9 @@ func PlaceInit(root string, init []byte) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("place init: %w", err)
 	}
+	if err := os.Chmod(dir, 0o755); err != nil { // whatever the umask: the job's user has to enter it
+		return "", fmt.Errorf("place init: %w", err)
+	}
 	if err := place(file, init); err != nil {
 		return "", fmt.Errorf("place init: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -27,6 +28,12 @@ const ordinary = 12345
 func TestEmbeddedEngine(t *testing.T) {
 	e, image := subject(t)
 	enginetest.Run(t, enginetest.Subject{Engine: e, Image: image, Cgroups: e.cgroups, Visible: true})
+}
+
+func TestEmbeddedEngineWithoutCgroups(t *testing.T) {
+	e, image := subject(t)
+	e.cgroups = false // as where tryCgroup failed; an ordinary user has none anyway
+	enginetest.Run(t, enginetest.Subject{Engine: e, Image: image, Visible: true})
 }
 
 func TestEmbeddedEngineOfAnOrdinaryUser(t *testing.T) {
@@ -65,14 +72,22 @@ func TestAJobLeavesTheProcessInItsOwnNamespaces(t *testing.T) {
 	s := enginetest.Subject{Engine: e, Image: image}
 	before, err := os.Readlink("/proc/self/ns/mnt")
 	must(t, err)
-	for range 30 {
-		_, err := e.Run(t.Context(), s.Job(enginetest.Program, "exit", "0"))
-		must(t, err)
-		after, err := os.Readlink("/proc/self/ns/mnt")
-		must(t, err)
-		if after != before {
-			t.Fatalf("the mount namespace was %s and is %s", before, after)
-		}
+	// Which threads the library's goroutines get is chance; with so many, the main one would be among them.
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 30 {
+				if _, err := e.Run(t.Context(), s.Job(enginetest.Program, "exit", "0")); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	after, err := os.Readlink("/proc/self/ns/mnt")
+	must(t, err)
+	if after != before {
+		t.Fatalf("the mount namespace was %s and is %s", before, after)
 	}
 }
 
@@ -119,6 +134,7 @@ func TestAKilledParentLeavesNoProcess(t *testing.T) {
 	mark := rand.Text()
 	for i := range 40 {
 		c := exec.Command("/proc/self/exe")
+		c.Args[0] = mark // libcontainer hands it on to its own processes
 		c.Env = append(os.Environ(), parentVar+"="+dir, "MARK="+mark)
 		var stderr strings.Builder
 		c.Stderr = &stderr
@@ -132,37 +148,42 @@ func TestAKilledParentLeavesNoProcess(t *testing.T) {
 		}
 		gone(t, mark, dir)
 	}
+	runs := filepath.Join(dir, "state", "runs")
+	leases, err := filepath.Glob(filepath.Join(runs, "*"+leaseSuffix))
+	must(t, err)
+	if len(leases) < 20 {
+		t.Fatalf("only %d runs have left a lease", len(leases))
+	}
 	e, err := open(options(filepath.Join(dir, "state"), ""))
 	must(t, err)
 	must(t, e.Sweep(t.Context()))
 	must(t, e.Close())
-	left, err := os.ReadDir(filepath.Join(dir, "state", "runs"))
+	left, err := os.ReadDir(runs)
 	must(t, err)
-	cgroups, err := filepath.Glob("/sys/fs/cgroup/*/scangate/*-*")
-	must(t, err)
-	if len(left) > 0 || len(cgroups) > 0 {
-		t.Fatalf("left %v and %v", left, cgroups)
+	for _, l := range leases {
+		id := strings.TrimSuffix(filepath.Base(l), leaseSuffix)
+		cgroups, err := filepath.Glob("/sys/fs/cgroup/*/scangate/" + id + "*")
+		must(t, err)
+		if len(left) > 0 || len(cgroups) > 0 {
+			t.Fatalf("left %v and %v", left, cgroups)
+		}
 	}
 }
 
-// gone waits until no process is left whose arguments or environment hold one of the texts; they were all killed, which
-// takes the kernel a moment.
-func gone(t *testing.T, texts ...string) {
+// gone waits until no process is left that has mark among its arguments or dir among its mounts, as every init has whose
+// engine keeps its state there. They were all killed, which takes the kernel a moment.
+func gone(t *testing.T, mark, dir string) {
 	t.Helper()
 	var left []string
 	for range 300 {
 		left = nil
-		files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		procs, err := filepath.Glob("/proc/[0-9]*")
 		must(t, err)
-		for _, f := range files {
-			args, _ := os.ReadFile(f) // it may have ended meanwhile
-			if string(args) == "/proc/self/exe\x00init\x00" || string(args) == sandbox.InitPath+"\x00" {
-				left = append(left, f)
-			}
-			for _, s := range texts {
-				if strings.Contains(string(args), s) {
-					left = append(left, f)
-				}
+		for _, p := range procs {
+			args, _ := os.ReadFile(p + "/cmdline") // it may have ended meanwhile
+			mounts, _ := os.ReadFile(p + "/mountinfo")
+			if strings.Contains(string(args), mark) || strings.Contains(string(mounts), dir+"/state") {
+				left = append(left, fmt.Sprintf("%s %q", p, args))
 			}
 		}
 		if len(left) == 0 {

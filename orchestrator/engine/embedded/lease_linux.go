@@ -105,9 +105,13 @@ func (e *embedded) removeRun(id string, lease *os.File) error {
 		return err
 	}
 	if !e.rootless {
+		cgroups := []string{id} // of tryCgroup
 		for _, j := range jobs {
-			if err := removeCgroup(j.Name()); err != nil {
-				return fmt.Errorf("remove cgroup of %s: %w", j.Name(), err)
+			cgroups = append(cgroups, j.Name())
+		}
+		for _, c := range cgroups {
+			if err := removeCgroup(c); err != nil {
+				return fmt.Errorf("remove cgroup %s: %w", c, err)
 			}
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/scangate/scangate/orchestrator/engine"
 	"github.com/scangate/scangate/orchestrator/engine/sandbox"
@@ -28,7 +28,6 @@ type lowered struct {
 	failed  map[int]failure     // scans that got no job, by index in the plan
 	canary  map[int]canaryKnown // scans whose canary was found by an earlier run
 	missing map[int][]string    // Go modules not at hand
-	started time.Time
 }
 
 // place says which scan a job belongs to: its n-th job, or -1 for its canary's own.
@@ -51,13 +50,12 @@ func lower(ctx context.Context, p plan.Plan, snap *workspace.Snapshot, r Request
 		if scan.Status != "" {
 			continue
 		}
-		began := time.Now()
 		if err := t.Images.Ensure(ctx, scan.Image); err != nil {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
 			l.failed[i] = failure{"image", err}
-			t.Watch(Event{Stage: "image", Scanner: scan.Scanner.Name, Done: true, Detail: err.Error(), Took: time.Since(began)})
+			t.Watch(Event{Stage: "image", Scanner: scan.Scanner.Name, Done: true, Detail: err.Error()})
 			continue
 		}
 		base := filepath.Join(snap.Dir(), "jobs", scan.Scanner.Name)
@@ -166,24 +164,23 @@ func copyFS(dir string, f fs.FS) error {
 	})
 }
 
-// watch reports a scanner as done when its last job is.
-func (l *lowered) watch(watch func(Event)) func(int, ran) {
-	left := make([]int, 0)
+// watch tells of a scanner's start with its first job's, and of its end with its last job's.
+func (l *lowered) watch(watch func(Event)) func(i int, ended bool) {
+	var mu sync.Mutex
+	left, total := map[int]int{}, 0
 	for _, pl := range l.of {
-		for len(left) <= pl.scan {
-			left = append(left, 0)
+		if left[pl.scan]++; left[pl.scan] == 1 {
+			total++
 		}
-		left[pl.scan]++
 	}
-	began := time.Now()
-	var gate = make(chan struct{}, 1)
-	return func(i int, r ran) {
-		gate <- struct{}{}
-		defer func() { <-gate }()
+	return func(i int, ended bool) {
+		mu.Lock()
+		defer mu.Unlock()
 		pl := l.of[i]
-		left[pl.scan]--
-		name := strings.TrimSuffix(l.jobs[i].Name, "-canary")
-		watch(Event{Stage: "scan", Scanner: name, Done: left[pl.scan] == 0, Took: time.Since(began)})
+		if ended {
+			left[pl.scan]--
+		}
+		watch(Event{Stage: "scan", Scanner: strings.TrimSuffix(l.jobs[i].Name, "-canary"), Done: left[pl.scan] == 0, Total: total})
 	}
 }
 

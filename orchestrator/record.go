@@ -50,8 +50,6 @@ func (r *Record) lap(name string) {
 	r.lapped = now
 }
 
-func (r *Record) last() time.Duration { return r.Stages[len(r.Stages)-1].Took }
-
 func (r *Record) add(results []scanners.Result, l *lowered, outcomes []ran) {
 	for i, o := range outcomes {
 		j := JobRecord{Name: l.jobs[i].Name, Wall: o.Outcome.Usage.Wall, CPU: o.Outcome.Usage.CPU, MaxRSS: o.Outcome.Usage.MaxRSS,

@@ -24,8 +24,9 @@ type budget struct {
 }
 
 // run runs the jobs, as many at once as the budget holds, and returns what came of them in the jobs' order. A job that
-// needs more than the whole budget runs alone. Nobody's failure cancels another; a panic is that job's error.
-func run(ctx context.Context, eng engine.Engine, jobs []engine.Job, b budget, ended func(i int, r ran)) []ran {
+// needs more than the whole budget runs alone. Nobody's failure cancels another; a panic is that job's error. tell hears
+// of each job's start and end, from several goroutines.
+func run(ctx context.Context, eng engine.Engine, jobs []engine.Job, b budget, tell func(i int, ended bool)) []ran {
 	cores, memory := semaphore.NewWeighted(int64(b.Cores)), semaphore.NewWeighted(b.Memory)
 	indexes := make([]int, len(jobs))
 	for i := range indexes {
@@ -35,24 +36,22 @@ func run(ctx context.Context, eng engine.Engine, jobs []engine.Job, b budget, en
 	mapper := iter.Mapper[int, ran]{MaxGoroutines: b.Cores}
 	return mapper.Map(indexes, func(i *int) ran {
 		j := jobs[*i]
-		r := func() ran {
-			// Always cores before memory, so that two jobs never wait for each other.
-			c, m := min(int64(max(1, j.Limits.CPU)), int64(b.Cores)), min(j.Limits.Memory, b.Memory)
-			if err := cores.Acquire(ctx, c); err != nil {
-				return ran{Err: err}
-			}
-			defer cores.Release(c)
-			if err := memory.Acquire(ctx, m); err != nil {
-				return ran{Err: err}
-			}
-			defer memory.Release(m)
-			return caught(func() ran {
-				o, err := eng.Run(ctx, j)
-				return ran{Outcome: o, Err: err}
-			})
-		}()
-		ended(*i, r)
-		return r
+		// Always cores before memory, so that two jobs never wait for each other.
+		c, m := min(int64(max(1, j.Limits.CPU)), int64(b.Cores)), min(j.Limits.Memory, b.Memory)
+		if err := cores.Acquire(ctx, c); err != nil {
+			return ran{Err: err}
+		}
+		defer cores.Release(c)
+		if err := memory.Acquire(ctx, m); err != nil {
+			return ran{Err: err}
+		}
+		defer memory.Release(m)
+		tell(*i, false)
+		defer tell(*i, true)
+		return caught(func() ran {
+			o, err := eng.Run(ctx, j)
+			return ran{Outcome: o, Err: err}
+		})
 	})
 }
 

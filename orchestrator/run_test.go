@@ -67,7 +67,13 @@ func TestRunKeepsOrderAndBudget(t *testing.T) {
 		jobs := []engine.Job{job("9", 1, 10), job("1", 2, 10), job("5", 1, 60), job("2", 1, 60), job("3", 3, 100), job("4", 1, 1)}
 		var mu sync.Mutex
 		ended := 0
-		out := run(context.Background(), c, jobs, b, func(int, ran) { mu.Lock(); ended++; mu.Unlock() })
+		out := run(context.Background(), c, jobs, b, func(_ int, end bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			if end {
+				ended++
+			}
+		})
 		for i, r := range out {
 			if r.Err != nil || strconv.Itoa(r.Outcome.Exit) != jobs[i].Name {
 				t.Errorf("job %d: got %+v, want the outcome of %q", i, r, jobs[i].Name)
@@ -87,7 +93,7 @@ func TestRunKeepsOrderAndBudget(t *testing.T) {
 
 func TestRunGivesAJobTooBigForTheBudgetTheWholeOfIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		out := run(context.Background(), &clock{budget: budget{8, 1000}}, []engine.Job{job("1", 8, 1000), job("1", 1, 1)}, budget{2, 100}, func(int, ran) {})
+		out := run(context.Background(), &clock{budget: budget{8, 1000}}, []engine.Job{job("1", 8, 1000), job("1", 1, 1)}, budget{2, 100}, func(int, bool) {})
 		for _, r := range out {
 			if r.Err != nil {
 				t.Error(r.Err)
@@ -99,7 +105,7 @@ func TestRunGivesAJobTooBigForTheBudgetTheWholeOfIt(t *testing.T) {
 func TestNobodysFailureCancelsAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := budget{Cores: 4, Memory: 100}
-		out := run(context.Background(), &clock{budget: b}, []engine.Job{job("panics", 1, 1), job("2", 1, 1), job("fails", 1, 1), job("1", 1, 1)}, b, func(int, ran) {})
+		out := run(context.Background(), &clock{budget: b}, []engine.Job{job("panics", 1, 1), job("2", 1, 1), job("fails", 1, 1), job("1", 1, 1)}, b, func(int, bool) {})
 		if !errors.As(out[0].Err, new(*panicError)) {
 			t.Errorf("a panic came back as %v", out[0].Err)
 		}
@@ -117,7 +123,7 @@ func TestRunEndsWhenCancelled(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		b := budget{Cores: 1, Memory: 100}
-		for i, r := range run(ctx, &clock{budget: b}, []engine.Job{job("60", 1, 1), job("60", 1, 1)}, b, func(int, ran) {}) {
+		for i, r := range run(ctx, &clock{budget: b}, []engine.Job{job("60", 1, 1), job("60", 1, 1)}, b, func(int, bool) {}) {
 			if !errors.Is(r.Err, context.DeadlineExceeded) {
 				t.Errorf("job %d: %v, want the context's error", i, r.Err)
 			}

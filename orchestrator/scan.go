@@ -49,11 +49,11 @@ type Tools struct {
 
 // Event tells a watcher how far a scan is. Only for eyes.
 type Event struct {
-	Stage   string // snapshot, image, scan, decide
+	Stage   string // image or scan
 	Scanner string
-	Done    bool
+	Done    bool // that scanner's last job has ended
+	Total   int  // scanners with jobs
 	Detail  string
-	Took    time.Duration
 }
 
 // Scan takes a workspace to a report. An error means that the scan could not start or was interrupted; everything that
@@ -66,7 +66,6 @@ func Scan(ctx context.Context, r Request, t Tools) (report.Report, Record, error
 	}
 	defer snap.Close()
 	rec.lap("snapshot")
-	t.Watch(Event{Stage: "snapshot", Done: true, Took: rec.last()})
 
 	p, err := Plan(r, snap)
 	if err != nil {

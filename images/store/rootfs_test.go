@@ -22,7 +22,7 @@ func TestTheRootFileSystemIsPlain(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		". drwxr-xr-x", "bin -> usr", "dev drwxr-xr-x", "etc drwxr-xr-x", "etc/passwd -rw-r--r--", "proc drwxr-xr-x",
+		". drwxr-xr-x", ".scangate drwxr-xr-x", "bin -> usr", "dev drwxr-xr-x", "etc drwxr-xr-x", "etc/passwd -rw-r--r--", "proc drwxr-xr-x",
 		"scangate drwxr-xr-x", "sys drwxr-xr-x", "tmp dtrwxrwxrwx", "usr drwxr-xr-x", "usr/more -rw-r--r--",
 		"usr/tool -rwxr-xr-x", "workspace drwxr-xr-x",
 	}

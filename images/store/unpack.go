@@ -319,7 +319,7 @@ func (x *extractor) hideLower(dir string, at *node) error {
 
 // mountpoints are where every engine mounts something: in the image each must be a real directory, not a link that
 // leads the mount elsewhere (CVE-2023-28642, CVE-2026-41579).
-var mountpoints = []string{"dev", "proc", "scangate", "sys", "tmp", "workspace"}
+var mountpoints = []string{".scangate", "dev", "proc", "scangate", "sys", "tmp", "workspace"}
 
 // finish makes absent mountpoints and gives every directory its mode and time.
 func (x *extractor) finish() error {

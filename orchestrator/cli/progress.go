@@ -48,7 +48,9 @@ func (p *progress) line(format string, args ...any) {
 func (p *progress) event(e orchestrator.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e.Stage != "scan" {
+	if e.Stage == "image" {
+		p.clear()
+		fmt.Fprintf(p.w, "scangate: image %s: %s\n", e.Scanner, e.Detail)
 		return
 	}
 	if e.Done {
@@ -65,7 +67,7 @@ func (p *progress) event(e orchestrator.Event) {
 		names = append(names, n)
 	}
 	sort.Strings(names)
-	status := fmt.Sprintf("%4.1f s  %d of %d scanners done  %s", time.Since(p.began).Seconds(), p.done, p.done+len(names), strings.Join(names, " "))
+	status := fmt.Sprintf("%4.1f s  %d of %d scanners done  %s", time.Since(p.began).Seconds(), p.done, e.Total, strings.Join(names, " "))
 	fmt.Fprintf(p.w, "\r\x1b[K%.*s", p.width-1, status)
 }
 

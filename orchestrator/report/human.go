@@ -94,12 +94,14 @@ func (r Report) humanScanners(p *page) {
 			quiet[s.Status] = append(quiet[s.Status], name)
 			continue
 		}
-		mark, colour := "✗", red
+		mark, colour := "!", yellow
 		switch {
 		case s.Status == scanners.Clean:
 			mark, colour = "✓", green
-		case s.Status != scanners.Found:
-			mark, colour = "!", yellow
+		case s.Status == scanners.Found && slices.ContainsFunc(s.Findings, r.blocks):
+			mark, colour = "✗", red
+		case s.Status == scanners.Found:
+			mark, colour = "•", green
 		}
 		status := line(string(s.Status), maxName)
 		if n := len(s.Findings); n > 0 {

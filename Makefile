@@ -15,6 +15,7 @@ endif
 
 ## security-scan: build bin/scangate, get every image it needs, scan this repository, print the verdict
 security-scan: build
+	$(GO) mod download
 	bin/scangate run . --engine $(ENGINE) $(SCANGATE_ARGS)
 
 ## test: everything, on real engines and real scanners; installs a Docker engine only as root on an apt system with none

@@ -60,8 +60,8 @@ func readScan(i int, scan plan.Scan, l *lowered, outcomes []ran, remembered *cac
 		j := scan.Jobs[l.of[at].job]
 		part := judge(scan, j, outcomes[at], scanners.View{Has: has(scan.View), Excused: excused, Inspected: inspected(scan, j)})
 		if missing := l.missing[i]; part.Status == scanners.Broken && len(missing) > 0 {
-			part.Reasons = append(part.Reasons, scanners.Because(scanners.NoData,
-				fmt.Sprintf(`%d Go modules of go.sum are not in the module cache, such as %s: run "go mod download"`, len(missing), missing[0])))
+			part.Reasons = append(part.Reasons, scanners.Because(scanners.NoModules,
+				fmt.Sprintf("%d, such as %s", len(missing), missing[0])))
 		}
 		parts = append(parts, part)
 	}

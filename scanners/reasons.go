@@ -28,6 +28,7 @@ const (
 	Panic       Code = "panic"
 	NoImage     Code = "image"
 	NoData      Code = "data"
+	NoModules   Code = "go-modules"
 )
 
 // What a plan can say before anything runs.

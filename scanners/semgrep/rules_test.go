@@ -4,6 +4,7 @@ package semgrep
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -15,23 +16,21 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 	"go.yaml.in/yaml/v3"
-
-	"github.com/scangate/scangate/scanners"
 )
 
-// TestRules runs the real program, in the unpacked image at SCANGATE_SEMGREP_ROOT, over a good and a bad example of
-// each rule: each due line is reported by the rule of its folder, and no other rule or line is.
+// TestRules runs the real command, SCANGATE_BIN, over a good and a bad example of each rule: each due line is reported by
+// the rule of its folder, and no other rule or line is.
 func TestRules(t *testing.T) {
-	root := os.Getenv("SCANGATE_SEMGREP_ROOT")
-	if root == "" {
-		t.Fatal("SCANGATE_SEMGREP_ROOT does not name the unpacked image")
+	bin := os.Getenv("SCANGATE_BIN")
+	if bin == "" {
+		t.Fatal("SCANGATE_BIN does not name the command under test (make test sets it)")
 	}
 	archive, err := txtar.ParseFile("testdata/rules.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	var due, targets []string
+	var due []string
 	tested := map[string]bool{}
 	for _, f := range archive.Files {
 		p := filepath.Join(dir, f.Name)
@@ -41,7 +40,6 @@ func TestRules(t *testing.T) {
 		if err := os.WriteFile(p, f.Data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		targets = append(targets, p)
 		rule, _, _ := strings.Cut(f.Name, "/")
 		n := 0
 		for line := range bytes.Lines(f.Data) {
@@ -58,40 +56,25 @@ func TestRules(t *testing.T) {
 		}
 	}
 
-	var args []string
-	for _, a := range Scanner.Command[1:] {
-		switch a {
-		case scanners.Config:
-			// Below the working folder, the path would become part of the ids of the rules.
-			rules, err := filepath.Abs("rules")
-			if err != nil {
-				t.Fatal(err)
-			}
-			args = append(args, rules)
-		case scanners.Files:
-			args = append(args, targets...)
-		default:
-			args = append(args, a)
+	out, err := exec.Command(bin, "run", dir, "--scanner", "semgrep", "--engine", "embedded", "--format", "json").Output()
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Fatalf("the command ended with %v, want exit status 1; %s", err, out)
+	}
+	var result struct {
+		Scanners []struct{ Status string }
+		Findings []struct {
+			Rule, Path, Fix string
+			StartLine       int
 		}
 	}
-	cmd := exec.Command(root+Scanner.Command[0], args...)
-	cmd.Dir = dir
-	cmd.Env = append(slices.Clone(Scanner.Env), "LD_LIBRARY_PATH="+root+"/opt/semgrep/libs", "HOME="+dir)
-	out, err := cmd.Output()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	if err := json.Unmarshal(out, &result); err != nil {
 		t.Fatal(err)
 	}
-	// The reader wants paths below /workspace.
-	rep, err := read(scanners.Run{Stdout: bytes.ReplaceAll(out, []byte(dir+"/"), []byte(scanners.Workspace+"/"))})
-	if err != nil {
-		t.Fatalf("%v; %s", err, exit.Stderr)
-	}
-	if len(rep.Unread) > 0 || *rep.FilesRead != len(targets) {
-		t.Errorf("read %d of %d, not %v", *rep.FilesRead, len(targets), rep.Unread)
+	if status := result.Scanners[0].Status; status != "found" {
+		t.Fatalf("semgrep is %s: %s", status, out)
 	}
 	var got []string
-	for _, f := range rep.Findings {
+	for _, f := range result.Findings {
 		got = append(got, fmt.Sprintf("%s:%d %s", f.Path, f.StartLine, f.Rule))
 		if f.Fix == "" {
 			t.Errorf("rule %s does not say what repairs it", f.Rule)

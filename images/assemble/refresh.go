@@ -23,6 +23,10 @@ func (c Change) String() string {
 	return fmt.Sprintf("%s: %s -> %s", c.Package, c.Was, c.Version)
 }
 
+func (c Change) String() string {
+	return fmt.Sprintf("%s: %s %.12s -> %s %.12s", c.Package, c.Was, c.WasSum, c.Version, c.SHA256)
+}
+
 // Refresh re-pins a recipe's Debian packages for one platform to what apt serves now, which must have fresh lists.
 // It prefers the main suite's version over a newer one of the security or updates pocket: pockets drop a version
 // when the next comes, and an old release's main suite is frozen.

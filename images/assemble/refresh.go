@@ -20,10 +20,6 @@ type Change struct {
 }
 
 func (c Change) String() string {
-	return fmt.Sprintf("%s: %s -> %s", c.Package, c.Was, c.Version)
-}
-
-func (c Change) String() string {
 	return fmt.Sprintf("%s: %s %.12s -> %s %.12s", c.Package, c.Was, c.WasSum, c.Version, c.SHA256)
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/scangate/scangate/orchestrator"
+	"github.com/scangate/scangate/orchestrator/report"
 )
 
 // progress shows a scan while it runs. On a terminal it keeps one status line; elsewhere it prints only what takes long
@@ -50,7 +51,7 @@ func (p *progress) event(e orchestrator.Event) {
 	defer p.mu.Unlock()
 	if e.Stage == "image" {
 		p.clear()
-		fmt.Fprintf(p.w, "scangate: image %s: %s\n", e.Scanner, e.Detail)
+		fmt.Fprintf(p.w, "scangate: image %s: %s\n", e.Scanner, report.Line(e.Detail))
 		return
 	}
 	if e.Done {

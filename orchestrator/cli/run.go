@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,9 +74,7 @@ Exit status: 0 pass, 1 fail, 2 could not start, 3 incomplete, 130 interrupted.`,
 				return err
 			}
 			if record != "" {
-				if err := writeFile(record, rec.JSON); err != nil {
-					return err
-				}
+				writers = append(writers, writer{func(w io.Writer, _ report.Report) error { return rec.JSON(w) }, record})
 			}
 			return e.publish(rep, writers)
 		},
@@ -233,8 +231,11 @@ func (e env) outputs(format, color string, outs []string) ([]writer, error) {
 	return writers, nil
 }
 
-// publish writes the report everywhere and ends with the contract line. A report that can't be written is no pass.
+// publish writes the report everywhere, however many of the places fail, and ends with the contract line. A report that
+// can't be written is no pass.
 func (e env) publish(r report.Report, writers []writer) error {
+	status := r.Decision.Verdict.Exit()
+	var faults []error
 	for _, w := range writers {
 		var err error
 		if w.file == "" {
@@ -242,38 +243,23 @@ func (e env) publish(r report.Report, writers []writer) error {
 		} else {
 			err = writeFile(w.file, func(out io.Writer) error { return w.write(out, r) })
 		}
-		if err != nil {
-			return fmt.Errorf("write report: %w", err)
+		// Who has read the head of a report that is no pass has read enough: the verdict stays.
+		if err != nil && (w.file != "" || status == exitOK || !errors.Is(err, syscall.EPIPE)) {
+			faults = append(faults, fmt.Errorf("write report: %w", err))
 		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
 	}
 	digest, err := r.Digest()
 	if err != nil {
 		return err
 	}
-	status := r.Decision.Verdict.Exit()
 	fmt.Fprintf(e.stderr, "scangate: verdict=%s exit=%d result=%s\n", r.Decision.Verdict, status, digest)
 	if status != exitOK {
 		return exit(status)
 	}
 	return nil
-}
-
-// writeFile replaces the file as a whole, or not at all.
-func writeFile(name string, write func(io.Writer) error) error {
-	var b bytes.Buffer
-	if err := write(&b); err != nil {
-		return err
-	}
-	t, err := os.CreateTemp(filepath.Dir(name), ".scangate-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(t.Name())
-	_, err = t.Write(b.Bytes())
-	if err := errors.Join(err, t.Chmod(0o644), t.Sync(), t.Close()); err != nil {
-		return err
-	}
-	return os.Rename(t.Name(), name)
 }
 
 func dirArg(args []string) string {
@@ -301,10 +287,26 @@ func width(w io.Writer) int {
 func (e env) scan(ctx context.Context, r orchestrator.Request, f scanFlags) (report.Report, orchestrator.Record, error) {
 	p := newProgress(e.stderr)
 	defer p.end()
-	t, err := e.tools(ctx, f.engine, p)
+	t, err := e.tools(ctx, r.Dir, f.engine, p)
 	if err != nil {
 		return report.Report{}, orchestrator.Record{}, err
 	}
 	defer t.Engine.Close()
-	return orchestrator.Scan(ctx, r, t)
+	rep, rec, err := orchestrator.Scan(ctx, r, t)
+	if err == nil && !isTerminal(e.stdout) { // there the report itself tells
+		tellFaults(rep.Decision.Results, p)
+	}
+	return rep, rec, err
+}
+
+// tellFaults says what was seen of the scanners that could not look: a report for programs only has the fixed sentence
+// for each code, because what was seen differs from run to run. What keeps an image away was said when it was wanted.
+func tellFaults(results []scanners.Result, p *progress) {
+	for _, r := range results {
+		for _, why := range r.Reasons {
+			if r.Status == scanners.Broken && why.Detail != "" && why.Code != scanners.NoImage {
+				p.line("%s: %s: %s", r.Scanner, why.Code, report.Line(why.Detail))
+			}
+		}
+	}
 }

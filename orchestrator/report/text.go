@@ -39,6 +39,9 @@ func visible(s string, limit int) string {
 	return b.String()
 }
 
+// Line makes text that is not ours fit to be shown in one line.
+func Line(s string) string { return line(s, maxLong) }
+
 // line is visible on one line: any run of white space becomes one space.
 func line(s string, limit int) string { return visible(strings.Join(strings.Fields(s), " "), limit) }
 

@@ -86,7 +86,7 @@ func (e env) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			d, err := findDirs()
+			d, err := dirsOutside(req.Dir)
 			if err != nil {
 				return err
 			}

@@ -35,10 +35,10 @@ func (e env) supply(d dirs, say func(string, ...any)) (*supply.Supply, error) {
 	return &supply.Supply{Store: st, Recipes: recipes, Platform: platform(), Fetched: d.fetched(), Say: say}, nil
 }
 
-// tools opens what a scan works with. The caller closes the engine.
-func (e env) tools(ctx context.Context, engineName string, p *progress) (orchestrator.Tools, error) {
+// tools opens what a scan of the folder works with. The caller closes the engine.
+func (e env) tools(ctx context.Context, folder, engineName string, p *progress) (orchestrator.Tools, error) {
 	none := orchestrator.Tools{}
-	d, err := findDirs()
+	d, err := dirsOutside(folder)
 	if err != nil {
 		return none, err
 	}

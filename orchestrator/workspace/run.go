@@ -98,8 +98,8 @@ func sweepRun(dir string) error {
 	return os.RemoveAll(dir)
 }
 
-// outside refuses a store that is the folder or lies in it: a snapshot would take itself in.
-func outside(store, folder string) error {
+// Outside refuses a store that is the folder or lies in it: a snapshot would take itself in. The store may be absent.
+func Outside(store, folder string) error {
 	inner, err := os.Stat(folder)
 	if err != nil {
 		return err

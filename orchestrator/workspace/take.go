@@ -62,7 +62,7 @@ func Take(ctx context.Context, dir string, o Options) (*Snapshot, error) {
 }
 
 func take(ctx context.Context, dir string, o Options) (*Snapshot, error) {
-	if err := outside(o.Store, dir); err != nil {
+	if err := Outside(o.Store, dir); err != nil {
 		return nil, err
 	}
 	index, err := readIndex(dir)

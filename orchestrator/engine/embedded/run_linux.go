@@ -42,6 +42,10 @@ func (e *embedded) runJob(ctx context.Context, j engine.Job) (engine.Outcome, er
 	if err != nil {
 		return engine.Outcome{}, err
 	}
+	// libcontainer v1.5.2 refuses a path with a link in it, such as a ~/.cache on another disk.
+	if rootfs, err = filepath.EvalSymlinks(rootfs); err != nil {
+		return engine.Outcome{}, fmt.Errorf("find root file system: %w", err)
+	}
 	id := fmt.Sprintf("%s-%d", e.run, e.jobs.Add(1))
 	config, err := e.containerConfig(id, rootfs, j)
 	if err != nil {

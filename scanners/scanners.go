@@ -34,10 +34,10 @@ const (
 )
 
 // Inputs are the files a scanner has to look at. Globs are doublestar patterns on the path below the workspace,
-// matched without regard to case where the tool does so too.
+// matched without regard to case: to look at more than the tool does is no fault.
 type Inputs struct {
 	Globs    []string // any of these
-	Exclude  []string // and none of these
+	Exclude  []string // and none of these, matched to the letter: the tool itself passes over exactly such names
 	Shebangs []string // or: no extension, executable or not, and a first line "#!" naming one of these interpreters (sh, bash, python3 …)
 }
 

@@ -103,6 +103,8 @@ func one(r Request, f Files, s scanners.Scanner) (Scan, error) {
 	query := workspace.Query{
 		Globs: s.Inputs.Globs, Exclude: s.Inputs.Exclude, Shebangs: s.Inputs.Shebangs,
 		Context: s.Context, Controls: s.Controls, Reserved: scanners.CanaryPrefix,
+		// What a file of a project means, and whether it is built, depends on its name and on what lies beside it.
+		EveryLink: s.Root != "",
 	}
 	if s.Scope == scanners.FileScope {
 		query.Add = s.Canary.Files

@@ -15,13 +15,22 @@ import (
 	"github.com/scangate/scangate/pkg/finding"
 )
 
-// globs are doublestar patterns in lower case.
+// globs are doublestar patterns.
 type globs []string
 
+// compileGlobs makes globs that match names in lower case.
 func compileGlobs(patterns []string) globs {
+	var low []string
+	for _, p := range patterns {
+		low = append(low, strings.ToLower(p))
+	}
+	return exactGlobs(low)
+}
+
+// exactGlobs makes globs that match names as they are.
+func exactGlobs(patterns []string) globs {
 	var g globs
 	for _, p := range patterns {
-		p = strings.ToLower(p)
 		if !doublestar.ValidatePattern(p) {
 			panic(fmt.Sprintf("workspace: glob %q is broken", p))
 		}
@@ -30,7 +39,6 @@ func compileGlobs(patterns []string) globs {
 	return g
 }
 
-// match expects name in lower case.
 func (g globs) match(name string) bool {
 	return slices.ContainsFunc(g, func(p string) bool { return doublestar.MatchUnvalidated(p, name) })
 }
@@ -48,36 +56,39 @@ func (s *Snapshot) Paths(glob string) []string {
 }
 
 // Select returns the view that q describes. A link is in it as a plain file under its own name, where that name is asked
-// for and the content is not already in it as a target, so that nothing is reported twice. It panics at a broken glob and
-// where q.Add and a file of the snapshot want one path: both are faults of the program, and the view would hide them.
+// for. Without q.EveryLink it is left out where the content is already in it as a target with the same extension, by which
+// tools choose a language, so that nothing is reported twice. It panics at a broken glob and where q.Add and a file of the
+// snapshot want one path: both are faults of the program, and the view would hide them.
 func (s *Snapshot) Select(q Query) View {
-	targets, exclude, context := compileGlobs(q.Globs), compileGlobs(q.Exclude), compileGlobs(q.Context)
+	targets, exclude, context := compileGlobs(q.Globs), exactGlobs(q.Exclude), compileGlobs(q.Context)
 	role := func(f File) Role {
 		name := strings.ToLower(f.Path)
 		switch {
-		case (targets.match(name) || runBy(f, q.Shebangs)) && !exclude.match(name):
+		case (targets.match(name) || runBy(f, q.Shebangs)) && !exclude.match(f.Path):
 			return Target
 		case context.match(name):
 			return Context
 		}
 		return ""
 	}
-	targeted := map[string]bool{} // paths of regular files
+	type content struct{ path, extension string }
+	as := func(file, name string) content { return content{file, strings.ToLower(extension(baseOf(name)))} }
+	targeted := map[content]bool{}
 	chosen := make([]Role, len(s.Files))
 	for i, f := range s.Files {
 		if f.Link != "" {
 			continue
 		}
 		if chosen[i] = role(f); chosen[i] == Target {
-			targeted[f.Path] = true
+			targeted[as(f.Path, f.Path)] = true
 		}
 	}
 	for i, f := range s.Files {
-		if f.Link == "" || targeted[f.Link] {
+		if f.Link == "" || targeted[as(f.Link, f.Path)] && !q.EveryLink {
 			continue
 		}
 		if chosen[i] = role(f); chosen[i] == Target {
-			targeted[f.Link] = true
+			targeted[as(f.Link, f.Path)] = true
 		}
 	}
 

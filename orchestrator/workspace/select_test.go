@@ -47,13 +47,16 @@ func TestSelect(t *testing.T) {
 		q    Query
 		want []string
 	}{
-		{"globs match without regard to case, excludes win over them", Query{Globs: []string{"*.py"}, Exclude: []string{"SG*", "*canary*", "q*", "l*"}}, []string{"B.PY target", "a.py target"}},
+		{"globs match without regard to case, excludes win over them", Query{Globs: []string{"*.py"}, Exclude: []string{"sg*", "*canary*", "q*", "l*"}}, []string{"B.PY target", "a.py target"}},
+		{"an exclude is of that case only", Query{Globs: []string{"?.py"}, Exclude: []string{"A.py", "b.py"}}, []string{"B.PY target", "a.py target"}},
 		{"a shebang names an interpreter, also by env, in a file with no extension", Query{Shebangs: []string{"bash"}}, []string{".hook target", "glued target", "vars target"}},
 		{"an interpreter is matched by its whole name", Query{Shebangs: []string{"python3"}}, []string{"env target"}},
 		{"excludes hold for shebangs", Query{Shebangs: []string{"bash"}, Exclude: []string{".*"}}, []string{"glued target", "vars target"}},
 		{"context stands beside targets, a target is no context", Query{Globs: []string{"a.py"}, Context: []string{"go.mod", "*.py"}, Exclude: []string{"b.py"}, Reserved: "scangate-canary"},
 			[]string{"a.py target", "go.mod context", "B.PY context", "ALIAS.py<scangate-canary.py context", "ALIAS.py<q?.py context", "ALIAS.py<sg0123456789ab.py context", "l1.py context", "l2.py context"}},
 		{"of links to one content that is not in the view, the first is", Query{Globs: []string{"l*.py"}}, []string{"l1.py target", "l3.py target"}},
+		{"a link with another extension is another language", Query{Globs: []string{"l2.py", "x.toml", "l4.txt", "other"}}, []string{"l2.py target", "l4.txt target", "other target", "x.toml target"}},
+		{"every link where a file beside it counts", Query{Globs: []string{"l*.py", "a.py"}, EveryLink: true}, []string{"a.py target", "l1.py target", "l2.py target", "l3.py target"}},
 		{"a link to a target is not in the view", Query{Globs: []string{"l3.py", "a.py"}}, []string{"a.py target"}},
 		{"control files travel as data, without an extension that would make them one", Query{Globs: []string{"**/*bandit", "setup.cfg"}, Controls: []string{".bandit", "*.cfg"}},
 			[]string{"ALIAS<.bandit target", "ALIAS<setup.cfg target", "d/ALIAS<d/.BANDIT target"}},

@@ -61,8 +61,9 @@ var messages = map[Code]string{
 	NotLocked:   "the lock has no image of the scanner for this platform",
 	NothingRead: "files are in the scanner's scope and it can read none of them",
 
-	NoImage: "the scanner's image is not there with its locked digest",
-	NoData:  "the scanner's data is not there with its locked digest",
+	NoImage:   "the scanner's image is not there with its locked digest",
+	NoData:    "the scanner's data is not there with its locked digest",
+	NoModules: "modules that go.sum names are not in this machine's module cache: run \"go mod download\"",
 }
 
 // Because makes the Reason of a code. A code without a message is a mistake of the program's and panics.

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/scangate/scangate/orchestrator/engine/sandbox"
 	"github.com/scangate/scangate/orchestrator/workspace"
@@ -85,7 +84,10 @@ func (s *Scan) projects(f Files, targets []string, l sandbox.Limits) []Job {
 	}
 	var jobs []Job
 	for _, d := range slices.Sorted(maps.Keys(of)) {
-		dir := strings.TrimPrefix(d, ".")
+		dir := d
+		if dir == "." {
+			dir = ""
+		}
 		jobs = append(jobs, Job{Command: expand(s.Scanner.Command, of[d]), Dir: dir, Targets: of[d], Limits: l})
 	}
 	return jobs
@@ -130,4 +132,3 @@ func limits(s scanners.Scanner, p *policy.Policy) sandbox.Limits {
 	}
 	return l
 }
-

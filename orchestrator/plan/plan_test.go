@@ -98,13 +98,14 @@ func TestAFileScopedScannerHasItsCanaryInItsView(t *testing.T) {
 func TestProjectsGetAJobEachAndACanaryOfTheirOwn(t *testing.T) {
 	s := only(t, request(whole()), take(t, map[string]string{
 		"m/go.mod": "module m", "m/a.go": "package m", "m/sub/b.go": "package sub", "m/in/go.mod": "module in", "m/in/c.go": "package in",
+		".tools/go.mod": "module tools", ".tools/d.go": "package tools",
 		"stray.go": "package stray", "m/gen.go": "//go:build ignore",
 	}))
 	got := map[string][]string{}
 	for _, j := range s.Jobs {
 		got[j.Dir] = j.Targets
 	}
-	want := map[string][]string{"m": {"m/a.go", "m/sub/b.go"}, "m/in": {"m/in/c.go"}}
+	want := map[string][]string{"m": {"m/a.go", "m/sub/b.go"}, "m/in": {"m/in/c.go"}, ".tools": {".tools/d.go"}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("jobs %v, want %v", got, want)
 	}
@@ -112,7 +113,7 @@ func TestProjectsGetAJobEachAndACanaryOfTheirOwn(t *testing.T) {
 	if !reflect.DeepEqual(s.Excused, excused) {
 		t.Errorf("excused %v, want %v", s.Excused, excused)
 	}
-	if s.Canary == nil || len(s.Canary.View.Entries) != 2 || s.InScope != 5 {
+	if s.Canary == nil || len(s.Canary.View.Entries) != 2 || s.InScope != 6 {
 		t.Errorf("canary %+v, in scope %d", s.Canary, s.InScope)
 	}
 }
@@ -245,7 +246,7 @@ func TestThePlanIsTheSameTwice(t *testing.T) {
 		}
 		return b.String()
 	}
-	if text() != text() {
+	if first, second := text(), text(); first != second {
 		t.Error("two plans of the same snapshot differ")
 	}
 }

@@ -38,7 +38,8 @@ const (
 type Inputs struct {
 	Globs    []string // any of these
 	Exclude  []string // and none of these, matched to the letter: the tool itself passes over exactly such names
-	Shebangs []string // or: no extension, executable or not, and a first line "#!" naming one of these interpreters (sh, bash, python3 …)
+	Shebangs []string // or: no extension, executable or not, and a first line "#!" naming one of these interpreters (sh, bash, python3.* …)
+	Programs []string // the same, in executable files only
 }
 
 // Needs are what one job is given. The engine enforces them; the scheduler weighs by CPU and Memory.

@@ -64,7 +64,7 @@ func (s *Snapshot) Select(q Query) View {
 	role := func(f File) Role {
 		name := strings.ToLower(f.Path)
 		switch {
-		case (targets.match(name) || runBy(f, q.Shebangs)) && !exclude.match(f.Path):
+		case (targets.match(name) || runBy(f, q.Shebangs) || f.Executable && runBy(f, q.Programs)) && !exclude.match(f.Path):
 			return Target
 		case context.match(name):
 			return Context
@@ -115,12 +115,18 @@ func (s *Snapshot) Select(q Query) View {
 	return v
 }
 
-// runBy tells whether f has no extension and begins by naming one of the interpreters.
+// runBy tells whether f has no extension and begins by naming one of the interpreters, which are patterns of path.Match.
 func runBy(f File, interpreters []string) bool {
 	if f.interpreter == "" || extension(baseOf(f.Path)) != "" {
 		return false
 	}
-	return slices.Contains(interpreters, f.interpreter)
+	return slices.ContainsFunc(interpreters, func(p string) bool {
+		ok, err := path.Match(p, f.interpreter)
+		if err != nil {
+			panic(fmt.Sprintf("workspace: interpreter %q is broken", p))
+		}
+		return ok
+	})
 }
 
 // extension returns the extension of a base name with its dot; that of a dot file is what follows a second dot.

@@ -41,6 +41,9 @@ func TestSelect(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.Chmod(filepath.Join(dir, "env"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	s := snapshot(t, dir)
 	rows := []struct {
 		name string
@@ -51,6 +54,8 @@ func TestSelect(t *testing.T) {
 		{"an exclude is of that case only", Query{Globs: []string{"?.py"}, Exclude: []string{"A.py", "b.py"}}, []string{"B.PY target", "a.py target"}},
 		{"a shebang names an interpreter, also by env, in a file with no extension", Query{Shebangs: []string{"bash"}}, []string{".hook target", "glued target", "vars target"}},
 		{"an interpreter is matched by its whole name", Query{Shebangs: []string{"python3"}}, []string{"env target"}},
+		{"or by a pattern", Query{Shebangs: []string{"python3*"}}, []string{"env target", "tool target"}},
+		{"a program is executable", Query{Programs: []string{"python3", "bash"}}, []string{"env target"}},
 		{"excludes hold for shebangs", Query{Shebangs: []string{"bash"}, Exclude: []string{".*"}}, []string{"glued target", "vars target"}},
 		{"context stands beside targets, a target is no context", Query{Globs: []string{"a.py"}, Context: []string{"go.mod", "*.py"}, Exclude: []string{"b.py"}, Reserved: "scangate-canary"},
 			[]string{"a.py target", "go.mod context", "B.PY context", "ALIAS.py<scangate-canary.py context", "ALIAS.py<q?.py context", "ALIAS.py<sg0123456789ab.py context", "l1.py context", "l2.py context"}},

@@ -53,12 +53,13 @@ func (r Reason) Incomplete() bool {
 // Query says which files of a snapshot a view holds, and how. Globs are doublestar patterns, matched without regard to case;
 // those of Exclude as they are, because the tools themselves pass over exactly such names (go.sum, but not Go.SUM).
 type Query struct {
-	Globs, Exclude, Shebangs []string          // targets, see scanners.Inputs
-	Context                  []string          // globs of files beside them
-	Controls                 []string          // base-name globs that travel under an alias, without regard to case
-	Reserved                 string            // base-name prefix that travels under an alias
-	EveryLink                bool              // links to contents that are in the view already, too
-	Add                      map[string]string // view path -> text: files of the gate's own (canaries), role added
+	Globs, Exclude     []string // targets, see scanners.Inputs
+	Shebangs, Programs []string
+	Context            []string          // globs of files beside them
+	Controls           []string          // base-name globs that travel under an alias, without regard to case
+	Reserved           string            // base-name prefix that travels under an alias
+	EveryLink          bool              // links to contents that are in the view already, too
+	Add                map[string]string // view path -> text: files of the gate's own (canaries), role added
 }
 
 // Role is what a file in a view is for.

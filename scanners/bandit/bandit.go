@@ -28,7 +28,7 @@ var Scanner = scanners.Scanner{
 	Home:    "https://bandit.readthedocs.io/",
 
 	Scope:    scanners.FileScope,
-	Inputs:   scanners.Inputs{Globs: []string{"**/*.py"}, Shebangs: []string{"python", "python2", "python3"}},
+	Inputs:   scanners.Inputs{Globs: []string{"**/*.py", "**/*.pyw"}, Shebangs: []string{"python", "python2", "python3", "python3.*", "pypy3"}},
 	Controls: []string{".bandit", "bandit.y*ml", "bandit.toml", "pyproject.toml", "setup.cfg", "tox.ini", "sitecustomize.py", "usercustomize.py"},
 
 	// -P and -s keep the folder it starts in and the user's folder out of the import path; -I would do so too, but it

@@ -72,7 +72,7 @@ func config() fs.FS {
 
 // pragma is a comment that switches checks off and that --disable-ignore-pragma does not stop (2.15.1): another shell
 // for hadolint means that ShellCheck's rules are not asked, and ShellCheck's own directives work in here documents.
-var pragma = regexp.MustCompile(`#[\s\p{Z}]*(?:hadolint[\s\p{Z}]+shell[\s\p{Z}]*=|shellcheck[\s\p{Z}][^#]*\b(?:disable|extended-analysis)[\s\p{Z}]*=)[^\s\p{Z}]*`)
+var pragma = regexp.MustCompile(`#[\s\p{Z}]*(?:hadolint[\s\p{Z}]+shell[\s\p{Z}]*=|shellcheck[\s\p{Z}](?:[^#]|[^ ]#|"[^"]*"|'[^']*')*\b(?:disable|extended-analysis)[\s\p{Z}]*=)[^\s\p{Z}]*`)
 
 func inspect(path string, content []byte) []finding.Finding {
 	return inline.Find(path, content, pragma)

@@ -25,7 +25,7 @@ var Scanner = scanners.Scanner{
 	Home:    "https://docs.astral.sh/ruff/",
 
 	Scope:    scanners.FileScope,
-	Inputs:   scanners.Inputs{Globs: []string{"**/*.py", "**/*.pyi"}, Shebangs: []string{"python", "python2", "python3"}},
+	Inputs:   scanners.Inputs{Globs: []string{"**/*.py", "**/*.pyi", "**/*.ipynb"}, Shebangs: []string{"python", "python2", "python3", "python3.*", "pypy3"}},
 	Controls: []string{"ruff.toml", ".ruff.toml", "pyproject.toml"},
 
 	// Without --no-cache Ruff wants to write beside the files, and ends with 2 where it may not.
@@ -50,6 +50,7 @@ type diagnostic struct {
 	Code     string `json:"code" strict:"required"`
 	Filename string `json:"filename" strict:"required"`
 	Message  string `json:"message" strict:"required"`
+	Cell     *int   `json:"cell"` // of a notebook, from 1; rows and columns are the cell's then
 	Location point  `json:"location" strict:"required"`
 	End      point  `json:"end_location" strict:"required"`
 	URL      string `json:"url"`
@@ -83,9 +84,14 @@ func read(run scanners.Run) (scanners.Report, error) {
 			}
 			continue
 		}
-		rep.Findings = append(rep.Findings, finding.Finding{Rule: d.Code, Level: level(d.Code), Path: path,
-			StartLine: d.Location.Row, StartColumn: d.Location.Column, EndLine: d.End.Row, EndColumn: d.End.Column,
-			Message: d.Message, Help: d.URL})
+		f := finding.Finding{Rule: d.Code, Level: level(d.Code), Path: path, Message: d.Message, Help: d.URL}
+		if d.Cell != nil {
+			// Which line of the notebook's JSON that is, Ruff does not say.
+			f.Message = fmt.Sprintf("cell %d, line %d: %s", *d.Cell, d.Location.Row, d.Message)
+		} else {
+			f.StartLine, f.StartColumn, f.EndLine, f.EndColumn = d.Location.Row, d.Location.Column, d.End.Row, d.End.Column
+		}
+		rep.Findings = append(rep.Findings, f)
 	}
 	n := len(checked)
 	rep.FilesRead = &n

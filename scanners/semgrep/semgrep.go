@@ -28,10 +28,12 @@ var Scanner = scanners.Scanner{
 	Home:    "https://semgrep.dev/docs/",
 
 	Scope: scanners.FileScope,
-	// Semgrep 1.185.0 takes *.min.js for no JavaScript and *.d.ts for no TypeScript, also where they are named.
+	// Semgrep 1.185.0 takes *.min.js for no JavaScript and *.d.ts for no TypeScript, also where they are named. By their
+	// first line it knows executable files only.
 	Inputs: scanners.Inputs{Globs: []string{"**/*.py", "**/*.pyi", "**/*.js", "**/*.jsx", "**/*.cjs", "**/*.mjs",
-		"**/*.ts", "**/*.tsx", "**/*.go", "**/*.java", "**/*.rb", "**/*.php"},
-		Exclude: []string{"**/*.min.js", "**/*.d.ts"}},
+		"**/*.ts", "**/*.tsx", "**/*.go", "**/*.java", "**/*.rb", "**/*.php", "**/*.phtml", "**/*.tpl"},
+		Exclude:  []string{"**/*.min.js", "**/*.d.ts"},
+		Programs: []string{"python", "python2", "python3", "node", "nodejs", "ts-node", "ruby", "php"}},
 	Controls: []string{".semgrepignore", ".semgrep.y*ml", ".semgrepconfig*", ".gitignore", ".gitmodules"},
 
 	// With a timeout of its own, what it finds depends on the machine's load. --strict: a broken file or rule is an

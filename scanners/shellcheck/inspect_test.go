@@ -15,6 +15,8 @@ func TestInspect(t *testing.T) {
 		{"after then, where ShellCheck reads it too", "if true; then # shellcheck disable=SC2086\n", 1},
 		{"with a reason behind it", "# shellcheck disable=SC2086 # split on purpose\n", 1},
 		{"without data flow analysis", "# shellcheck extended-analysis=false\n", 1},
+		{"after a file name with a number sign", "# shellcheck source=a#b disable=all\n", 1},
+		{"after a quoted file name with one", "# shellcheck source=\"a # b\" disable=all\n", 1},
 		{"two of them", "# shellcheck disable=SC1072\n# shellcheck disable=SC1073\n", 2},
 		{"keys that switch nothing off", "# shellcheck shell=bash source=lib.sh enable=all\n", 0},
 		{"a comment about ShellCheck", "# shellcheck would say: never disable it\n", 0},

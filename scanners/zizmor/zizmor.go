@@ -26,8 +26,9 @@ var Scanner = scanners.Scanner{
 	Home:    "https://docs.zizmor.sh",
 
 	Scope: scanners.FileScope,
+	// Below any folder, as zizmor does where it is given one.
 	Inputs: scanners.Inputs{Globs: []string{
-		".github/workflows/*.{yml,yaml}", "**/action.{yml,yaml}", ".github/dependabot.{yml,yaml}",
+		"**/.github/workflows/*.{yml,yaml}", "**/action.{yml,yaml}", "**/.github/dependabot.{yml,yaml}",
 	}},
 	Controls: []string{"zizmor.yml", "zizmor.yaml", ".gitignore"},
 

@@ -48,7 +48,7 @@ func readScan(i int, scan plan.Scan, l *lowered, outcomes []ran, remembered *cac
 			Evidence: scanners.Evidence{FilesInScope: scan.InScope, Source: scanners.CanaryOnly, Unread: scan.Excused}}
 	}
 	if f, ok := l.failed[i]; ok {
-		return noAnswer(scan, f.code, f.err.Error())
+		return noAnswer(scan, scan.Excused, f.code, f.err.Error())
 	}
 	jobs, canary := l.jobsOf(i)
 	var parts []scanners.Result
@@ -65,7 +65,7 @@ func readScan(i int, scan plan.Scan, l *lowered, outcomes []ran, remembered *cac
 		}
 		parts = append(parts, part)
 	}
-	whole := merge(s, parts)
+	whole := merge(scan, parts)
 	if scan.Canary == nil {
 		return whole
 	}
@@ -101,11 +101,15 @@ func inspected(scan plan.Scan, j plan.Job) []finding.Finding {
 func judge(scan plan.Scan, j plan.Job, r ran, v scanners.View) (res scanners.Result) {
 	switch {
 	case errors.As(r.Err, new(*panicError)):
-		return noAnswer(scan, scanners.Panic, r.Err.Error())
+		return noAnswer(scan, v.Excused, scanners.Panic, r.Err.Error())
 	case r.Err != nil:
-		return noAnswer(scan, scanners.EngineFault, r.Err.Error())
+		return noAnswer(scan, v.Excused, scanners.EngineFault, r.Err.Error())
 	case r.Outcome.Fault != "":
-		return noAnswer(scan, faults[r.Outcome.Fault], r.Outcome.Detail)
+		code, ok := faults[r.Outcome.Fault]
+		if !ok {
+			return noAnswer(scan, v.Excused, scanners.EngineFault, fmt.Sprintf("unknown fault %q: %s", r.Outcome.Fault, r.Outcome.Detail))
+		}
+		return noAnswer(scan, v.Excused, code, r.Outcome.Detail)
 	}
 	p := panics.Try(func() {
 		res = scanners.Judge(scan.Scanner, scanners.Run{
@@ -114,26 +118,26 @@ func judge(scan plan.Scan, j plan.Job, r ran, v scanners.View) (res scanners.Res
 		}, v)
 	})
 	if p != nil {
-		return noAnswer(scan, scanners.Panic, p.String())
+		return noAnswer(scan, v.Excused, scanners.Panic, p.String())
 	}
 	return res
 }
 
-func noAnswer(scan plan.Scan, code scanners.Code, detail string) scanners.Result {
+func noAnswer(scan plan.Scan, excused []scanners.Unread, code scanners.Code, detail string) scanners.Result {
 	r := scanners.NoAnswer(scan.Scanner, code, detail)
-	r.Evidence = scanners.Evidence{FilesInScope: scan.InScope, Source: scanners.CanaryOnly, Unread: scan.Excused, Canary: "missing"}
+	r.Evidence = scanners.Evidence{FilesInScope: scan.InScope, Source: scanners.CanaryOnly, Unread: excused, Canary: "missing"}
 	return r
 }
 
 // merge makes one result of a scanner's shards or projects: the worst status, the weakest evidence.
-func merge(s scanners.Scanner, parts []scanners.Result) scanners.Result {
+func merge(scan plan.Scan, parts []scanners.Result) scanners.Result {
 	whole := parts[0]
+	whole.Evidence.FilesInScope = scan.InScope
 	for _, p := range parts[1:] {
 		whole.Findings = append(whole.Findings, p.Findings...)
 		whole.Reasons = addReasons(whole.Reasons, p.Reasons)
 		e := &whole.Evidence
 		e.Unread = append(e.Unread, p.Evidence.Unread...)
-		e.FilesInScope += p.Evidence.FilesInScope
 		e.Source = scanners.Weaker(e.Source, p.Evidence.Source)
 		if p.Evidence.Canary == "missing" {
 			e.Canary = "missing"
@@ -146,7 +150,7 @@ func merge(s scanners.Scanner, parts []scanners.Result) scanners.Result {
 		}
 	}
 	switch {
-	case len(whole.Reasons) > 0:
+	case slices.ContainsFunc(parts, func(p scanners.Result) bool { return p.Status == scanners.Broken }):
 		whole.Status = scanners.Broken
 	case len(whole.Findings) > 0:
 		whole.Status = scanners.Found

@@ -24,10 +24,10 @@ import (
 // lowered is a plan with its views laid out and its images at hand.
 type lowered struct {
 	jobs    []engine.Job
-	of      []place             // of each job
-	failed  map[int]failure     // scans that got no job, by index in the plan
-	canary  map[int]canaryKnown // scans whose canary was found by an earlier run
-	missing map[int][]string    // Go modules not at hand
+	of      []place          // of each job
+	failed  map[int]failure  // scans that got no job, by index in the plan
+	proved  map[int]bool     // scans whose canary was found by an earlier run
+	missing map[int][]string // Go modules not at hand
 }
 
 // place says which scan a job belongs to: its n-th job, or -1 for its canary's own.
@@ -35,16 +35,14 @@ type place struct{ scan, job int }
 
 // failure is why a scan could not be prepared.
 type failure struct {
-	code string
+	code scanners.Code
 	err  error
 }
-
-type canaryKnown struct{}
 
 // lower gets the images and lays out views and configuration below the snapshot's own folder. What keeps one scanner
 // from running is that scanner's failure; an error is ours.
 func lower(ctx context.Context, p plan.Plan, snap *workspace.Snapshot, r Request, t Tools) (*lowered, error) {
-	l := &lowered{failed: map[int]failure{}, canary: map[int]canaryKnown{}, missing: map[int][]string{}}
+	l := &lowered{failed: map[int]failure{}, proved: map[int]bool{}, missing: map[int][]string{}}
 	require := sandbox.Require{Cgroups: r.Policy.Isolation.Cgroups == policy.Must}
 	for i, scan := range p.Scans {
 		if scan.Status != "" {
@@ -54,15 +52,15 @@ func lower(ctx context.Context, p plan.Plan, snap *workspace.Snapshot, r Request
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			l.failed[i] = failure{"image", err}
+			l.failed[i] = failure{scanners.NoImage, err}
 			t.Watch(Event{Stage: "image", Scanner: scan.Scanner.Name, Done: true, Detail: err.Error()})
 			continue
 		}
 		base := filepath.Join(snap.Dir(), "jobs", scan.Scanner.Name)
 		mounts, missing, err := l.control(ctx, scan, base, t)
 		if err != nil {
-			if errors.As(err, new(*gomod.MismatchError)) {
-				l.failed[i] = failure{"data", err}
+			if errors.As(err, new(*dataError)) && ctx.Err() == nil {
+				l.failed[i] = failure{scanners.NoData, err}
 				continue
 			}
 			return nil, fmt.Errorf("prepare %s: %w", scan.Scanner.Name, err)
@@ -87,7 +85,7 @@ func lower(ctx context.Context, p plan.Plan, snap *workspace.Snapshot, r Request
 			continue
 		}
 		if _, ok := t.Cache.Get(canaryKey(scan)); ok {
-			l.canary[i] = canaryKnown{}
+			l.proved[i] = true
 			continue
 		}
 		canary := filepath.Join(base, "canary")
@@ -108,6 +106,11 @@ func workDir(s scanners.Scanner, j plan.Job) string {
 	}
 	return path.Join(scanners.Workspace, j.Dir)
 }
+
+// dataError is about the data of one scanner: a go.sum that can't be read, a module that is not what go.sum says.
+type dataError struct{ error }
+
+func (e *dataError) Unwrap() error { return e.error }
 
 // control lays out what a job finds at /scangate beside the view: the scanner's own configuration, the Go modules.
 func (l *lowered) control(ctx context.Context, s plan.Scan, base string, t Tools) ([]engine.Mount, []string, error) {
@@ -132,7 +135,7 @@ func (l *lowered) control(ctx context.Context, s plan.Scan, base string, t Tools
 	}
 	data, missing, err := gomod.Collect(ctx, s.GoModSum, t.GoModCache, t.GoModules)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, &dataError{err}
 	}
 	if err := os.MkdirAll(filepath.Join(dir, path.Base(scanners.Modules)), 0o755); err != nil {
 		return nil, nil, err

@@ -70,7 +70,7 @@ func readScan(i int, scan plan.Scan, l *lowered, outcomes []ran, remembered *cac
 		return whole
 	}
 	whole.Evidence.Canary = "found"
-	if _, known := l.canary[i]; known {
+	if l.proved[i] {
 		return whole
 	}
 	proof := judge(scan, scan.Canary.Job, outcomes[canary], scanners.View{Has: has(scan.Canary.View)})

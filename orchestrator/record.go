@@ -41,7 +41,7 @@ type JobRecord struct {
 
 func newRecord(engine string) Record {
 	now := time.Now()
-	return Record{Schema: "scangate.record/v1", Engine: engine, Started: now.UTC(), Details: map[string]string{}, lapped: now}
+	return Record{Schema: "scangate.record/v1", Engine: engine, Started: now.UTC(), Jobs: []JobRecord{}, Details: map[string]string{}, Canaries: []string{}, lapped: now}
 }
 
 func (r *Record) lap(name string) {
@@ -62,7 +62,7 @@ func (r *Record) add(results []scanners.Result, l *lowered, outcomes []ran) {
 				r.Details[res.Scanner+"/"+why.Code] = why.Detail
 			}
 		}
-		if _, ok := l.canary[i]; ok {
+		if l.proved[i] {
 			r.Canaries = append(r.Canaries, res.Scanner)
 		}
 	}

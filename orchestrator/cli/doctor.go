@@ -21,11 +21,12 @@ func (e env) doctorCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			works := 0
-			d, err := findDirs()
-			if err != nil {
-				return err
+			d, noDirs := findDirs()
+			if noDirs != nil {
+				fmt.Fprintf(e.stdout, "cache     no: %v\n          to do: set XDG_CACHE_HOME and XDG_STATE_HOME to folders that you can write\n", noDirs)
+			} else {
+				fmt.Fprintf(e.stdout, "cache     %s\nstate     %s\n", d.cache, d.state)
 			}
-			fmt.Fprintf(e.stdout, "cache     %s\nstate     %s\n", d.cache, d.state)
 
 			init, err := sandbox.Init(runtime.GOARCH)
 			if err != nil {
@@ -45,9 +46,13 @@ func (e env) doctorCommand() *cobra.Command {
 				}
 			}
 
-			k, err := embedded.Check(c.Context(), embedded.Options{Root: filepath.Join(d.state, "embedded"), Init: init})
+			var k embedded.Capability
+			err = errNoFolder
+			if noDirs == nil {
+				k, err = embedded.Check(c.Context(), embedded.Options{Root: filepath.Join(d.state, "embedded"), Init: init})
+			}
 			if err != nil {
-				fmt.Fprintf(e.stdout, "embedded  no: %v\n", err)
+				fmt.Fprintf(e.stdout, "embedded  no: %v\n          to do: %s\n", err, embeddedWayOut)
 			} else {
 				works++
 				who := "as root"
@@ -65,10 +70,15 @@ func (e env) doctorCommand() *cobra.Command {
 			if works == 0 {
 				return errors.New("no engine works on this machine")
 			}
-			return nil
+			return noDirs
 		},
 	}
 }
+
+var errNoFolder = errors.New("it has no folder for its state")
+
+// A container's default sandbox (Docker, Kubernetes) lets nobody make the namespaces of another one.
+const embeddedWayOut = "run outside a container, as root or as a user who may make user namespaces, with XDG_STATE_HOME where programs may be run; in a container, mount a Docker-compatible engine's socket"
 
 func holder(cgroups bool) string {
 	if cgroups {

@@ -54,6 +54,9 @@ func open(o Options) (*embedded, error) {
 	if e.initDir, err = sandbox.PlaceInit(root, o.Init); err != nil {
 		return nil, err
 	}
+	if err := able(filepath.Join(e.initDir, filepath.Base(sandbox.InitPath)), e.rootless); err != nil {
+		return nil, err
+	}
 	if e.run, e.lease, err = takeLease(e.runs); err != nil {
 		return nil, fmt.Errorf("take lease: %w", err)
 	}

@@ -3,6 +3,7 @@ package semgrep
 
 import (
 	"embed"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"time"
@@ -76,6 +77,7 @@ type report struct {
 	Errors  []struct {
 		Path    string `json:"path"`
 		Message string `json:"message" strict:"required"`
+		Type    kind   `json:"type" strict:"required"`
 	} `json:"errors" strict:"required"`
 	Paths struct {
 		Scanned []string `json:"scanned" strict:"required"`
@@ -85,6 +87,17 @@ type report struct {
 		// A taint analysis that was given up, after a time that no flag sets.
 		FixpointTimeouts []struct{} `json:"fixpoint_timeouts"`
 	} `json:"time"`
+}
+
+// kind of an error: a string, or a list of a string and what it is about.
+type kind string
+
+func (k *kind) UnmarshalJSON(text []byte) error {
+	var list []json.RawMessage
+	if err := json.Unmarshal(text, &list); err == nil && len(list) > 0 {
+		text = list[0]
+	}
+	return json.Unmarshal(text, (*string)(k))
 }
 
 type result struct {
@@ -134,7 +147,8 @@ func read(run scanners.Run) (scanners.Report, error) {
 			return scanners.Report{}, fmt.Errorf("read semgrep: the tool reports an error: %s", e.Message)
 		}
 		delete(scanned, path)
-		rep.Unread = append(rep.Unread, scanners.Unread{Path: path, Reason: e.Message})
+		// The message quotes the source, secrets and all.
+		rep.Unread = append(rep.Unread, scanners.Unread{Path: path, Reason: string(e.Type)})
 	}
 	n := len(scanned)
 	rep.FilesRead = &n

@@ -45,10 +45,10 @@ func readScan(i int, scan plan.Scan, l *lowered, outcomes []ran, remembered *cac
 	if scan.Status != "" {
 		return scanners.Result{Scanner: s.Name, Version: s.Version, Status: scan.Status,
 			Reasons:  []scanners.Reason{scanners.Because(scan.Reason, "")},
-			Evidence: scanners.Evidence{FilesInScope: scan.InScope, Source: scanners.CanaryOnly, Unread: scan.Excused}}
+			Evidence: scanners.Evidence{FilesInScope: scan.InScope, Source: scanners.CanaryOnly, Unread: unread(scan)}}
 	}
 	if f, ok := l.failed[i]; ok {
-		return noAnswer(scan, scan.Excused, f.code, f.err.Error())
+		return noAnswer(scan, unread(scan), f.code, f.err.Error())
 	}
 	jobs, canary := l.jobsOf(i)
 	var parts []scanners.Result
@@ -66,6 +66,7 @@ func readScan(i int, scan plan.Scan, l *lowered, outcomes []ran, remembered *cac
 		parts = append(parts, part)
 	}
 	whole := merge(scan, parts)
+	blameStrays(&whole, scan.Strays)
 	if scan.Canary == nil {
 		return whole
 	}
@@ -84,6 +85,20 @@ func readScan(i int, scan plan.Scan, l *lowered, outcomes []ran, remembered *cac
 	// Not to be remembered is no fault: the next run proves it again.
 	_ = remembered.Put(canaryKey(scan), []byte("found"))
 	return whole
+}
+
+// unread is what of a scan's files is known beforehand not to be read.
+func unread(scan plan.Scan) []scanners.Unread { return slices.Concat(scan.Excused, scan.Strays) }
+
+// blameStrays breaks a result for the files in scope that no job was for.
+func blameStrays(r *scanners.Result, strays []scanners.Unread) {
+	if len(strays) == 0 {
+		return
+	}
+	r.Status = scanners.Broken
+	r.Evidence.Unread = append(r.Evidence.Unread, strays...)
+	r.Reasons = addReasons(r.Reasons, []scanners.Reason{scanners.Because(scanners.FileNotRead,
+		fmt.Sprintf("%d below no project, such as %s", len(strays), strays[0].Path))})
 }
 
 // inspected is what was found in one job's targets.

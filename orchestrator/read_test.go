@@ -87,3 +87,21 @@ func TestEveryFaultOfAnEngineHasItsReason(t *testing.T) {
 		}
 	}
 }
+
+func TestAFileThatNoJobIsForBreaksTheResult(t *testing.T) {
+	remembered, err := cache.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	scan := sharded()
+	scan.InScope++
+	scan.Strays = []scanners.Unread{{Path: "stray.py", Reason: "no-project"}}
+	l := &lowered{of: []place{{0, 0}, {0, 1}}}
+	r := read(plan.Plan{Scans: []plan.Scan{scan}}, l, []ran{{}, {}}, remembered)[0]
+	if r.Status != scanners.Broken || len(r.Reasons) != 1 || r.Reasons[0].Code != scanners.FileNotRead {
+		t.Errorf("status %s for %+v, want %s for %s", r.Status, r.Reasons, scanners.Broken, scanners.FileNotRead)
+	}
+	if r.Evidence.FilesInScope != scan.InScope || len(r.Evidence.Unread) != 2 {
+		t.Errorf("evidence %+v, want %d files in scope, 2 unread", r.Evidence, scan.InScope)
+	}
+}

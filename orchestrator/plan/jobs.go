@@ -63,7 +63,7 @@ func shards(s scanners.Scanner, targets []string, l sandbox.Limits) []Job {
 }
 
 // projects makes one job for each folder that holds the scanner's root file. A target above every such folder is
-// excused as "no-project".
+// a stray.
 func (s *Scan) projects(f Files, targets []string, l sandbox.Limits) []Job {
 	has := map[string]bool{}
 	for _, e := range s.View.Entries {
@@ -77,7 +77,7 @@ func (s *Scan) projects(f Files, targets []string, l sandbox.Limits) []Job {
 		for ; d != "." && !has[d]; d = path.Dir(d) {
 		}
 		if !has[d] {
-			s.Excused = append(s.Excused, scanners.Unread{Path: t, Reason: "no-project"})
+			s.Strays = append(s.Strays, scanners.Unread{Path: t, Reason: "no-project"})
 			continue
 		}
 		of[d] = append(of[d], t)

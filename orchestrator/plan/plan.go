@@ -62,6 +62,8 @@ type Scan struct {
 	View    workspace.View
 	InScope int               // files the scanner's inputs match
 	Excused []scanners.Unread // files in scope that it will rightly not read, by their paths in the view
+	// Strays are targets below no project: the scanner would read them, but has no folder to start in.
+	Strays []scanners.Unread
 	// Inspected is what the scanner's Inspect found in the targets, by their paths in the view.
 	Inspected []finding.Finding
 	Jobs      []Job

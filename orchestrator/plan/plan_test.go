@@ -109,9 +109,13 @@ func TestProjectsGetAJobEachAndACanaryOfTheirOwn(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("jobs %v, want %v", got, want)
 	}
-	excused := []scanners.Unread{{Path: "m/gen.go", Reason: "build-constraint"}, {Path: "stray.go", Reason: "no-project"}}
+	excused := []scanners.Unread{{Path: "m/gen.go", Reason: "build-constraint"}}
 	if !reflect.DeepEqual(s.Excused, excused) {
 		t.Errorf("excused %v, want %v", s.Excused, excused)
+	}
+	strays := []scanners.Unread{{Path: "stray.go", Reason: "no-project"}}
+	if !reflect.DeepEqual(s.Strays, strays) {
+		t.Errorf("strays %v, want %v", s.Strays, strays)
 	}
 	if s.Canary == nil || len(s.Canary.View.Entries) != 2 || s.InScope != 6 {
 		t.Errorf("canary %+v, in scope %d", s.Canary, s.InScope)

@@ -47,8 +47,10 @@ type Snapshot struct {
 
 	mu   sync.Mutex
 	last struct { // the file whose lines were asked for last
-		path  string
-		lines [][]byte
+		path string
+		text []byte
+		line int    // from 1
+		rest []byte // of text, from that line on
 	}
 }
 
@@ -210,19 +212,33 @@ func (s *Snapshot) Read(path string) ([]byte, error) {
 }
 
 // Line returns the n-th line, from 1, of the file at path, without its line end; false where there is none. The lines of
-// one file are asked for together: it holds the last file only.
+// one file are asked for together and in order: it holds the last file only, and where it is in it. A list of all lines
+// would be many times a file of empty ones.
 func (s *Snapshot) Line(path string, n int) ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.last.lines == nil || s.last.path != path {
+	l := &s.last
+	if l.text == nil || l.path != path {
 		text, err := s.Read(path)
 		if err != nil {
 			return nil, false
 		}
-		s.last.path, s.last.lines = path, bytes.Split(text, []byte("\n"))
+		l.path, l.text, l.line, l.rest = path, text, 1, text
 	}
-	if n < 1 || n > len(s.last.lines) {
+	if n < l.line {
+		l.line, l.rest = 1, l.text
+	}
+	for ; l.line < n; l.line++ {
+		_, rest, more := bytes.Cut(l.rest, []byte("\n"))
+		if !more {
+			l.line, l.rest = 1, l.text
+			return nil, false
+		}
+		l.rest = rest
+	}
+	if n < 1 {
 		return nil, false
 	}
-	return bytes.TrimSuffix(s.last.lines[n-1], []byte("\r")), true
+	line, _, _ := bytes.Cut(l.rest, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r")), true
 }

@@ -7,11 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scangate/scangate/orchestrator/engine"
+	"github.com/scangate/scangate/orchestrator/report"
+	"github.com/scangate/scangate/scanners"
 )
 
 // The exit status of every command. run adds 1 (fail) and 3 (incomplete), see gate.
@@ -48,8 +52,11 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func (e env) main(ctx context.Context, args []string) int {
 	root := e.root()
-	root.SetArgs(defaultToRun(root, args))
-	err := root.ExecuteContext(ctx)
+	args, err := defaultToRun(root, args)
+	if err == nil {
+		root.SetArgs(args)
+		err = root.ExecuteContext(ctx)
+	}
 	var status exit
 	switch {
 	case err == nil:
@@ -60,7 +67,7 @@ func (e env) main(ctx context.Context, args []string) int {
 		fmt.Fprintln(e.stderr, "scangate: interrupted")
 		return exitInterrupted
 	}
-	fmt.Fprintln(e.stderr, "scangate:", oneLine(err.Error()))
+	fmt.Fprintln(e.stderr, "scangate:", report.Line(err.Error()))
 	var h hinted
 	if errors.As(err, &h) {
 		fmt.Fprintln(e.stderr, "hint:", h.hint)
@@ -70,33 +77,70 @@ func (e env) main(ctx context.Context, args []string) int {
 
 func (e env) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "scangate",
-		Short:         "One deterministic security gate for people, coding agents and CI",
+		Use:   "scangate",
+		Short: "One deterministic security gate for people, coding agents and CI",
+		Long: `One deterministic security gate for people, coding agents and CI.
+
+Every vendor scanner runs in its own digest-pinned container over a read-only snapshot of the workspace; their results
+merge into one reproducible verdict. Without a command, "scangate [DIR]" is "scangate run [DIR]".`,
+		Version:       scanners.Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate("scangate {{.Version}}\n")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return hinted{err, fmt.Sprintf("%q lists the flags", c.CommandPath()+" --help")}
+	})
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
 	root.AddCommand(e.runCommand(), e.planCommand(), e.verifyCommand(), e.diffCommand(), e.imagesCommand(),
 		e.scannersCommand(), e.doctorCommand(), e.versionCommand())
+	for _, c := range root.Commands() {
+		showUsage(c)
+	}
 	return root
 }
 
-// defaultToRun puts "run" before arguments that name no command: "scangate ." is "scangate run .".
-func defaultToRun(root *cobra.Command, args []string) []string {
-	if len(args) == 0 {
-		return []string{"run"}
+// showUsage has a command that is given the wrong arguments say which it takes.
+func showUsage(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		showUsage(sub)
 	}
-	switch args[0] {
-	case "help", "completion", "-h", "--help", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
-		return args
+	check := c.Args
+	if check == nil {
+		return
 	}
-	for _, c := range root.Commands() {
-		if c.Name() == args[0] {
-			return args
+	c.Args = func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return hinted{err, "usage: " + c.UseLine()}
 		}
+		return nil
 	}
-	return append([]string{"run"}, args...)
 }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// defaultToRun puts "run" before arguments that name no command: "scangate ." is "scangate run .". A word that is neither
+// a command nor anything that is there is an error, which names the command that it resembles.
+func defaultToRun(root *cobra.Command, args []string) ([]string, error) {
+	if len(args) == 0 {
+		return []string{"run"}, nil
+	}
+	first := args[0]
+	switch first {
+	case "help", "completion", "-h", "--help", "-v", "--version", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
+		return args, nil
+	}
+	for _, c := range root.Commands() {
+		if c.Name() == first {
+			return args, nil
+		}
+	}
+	if _, err := os.Lstat(first); errors.Is(err, fs.ErrNotExist) && !strings.HasPrefix(first, "-") {
+		hint := `"scangate --help" lists the commands`
+		root.SuggestionsMinimumDistance = 2
+		if near := root.SuggestionsFor(first); len(near) > 0 {
+			hint = fmt.Sprintf("did you mean %q?", "scangate "+near[0])
+		}
+		return nil, hinted{fmt.Errorf("%q is neither a command nor a folder", first), hint}
+	}
+	return append([]string{"run"}, args...), nil
+}

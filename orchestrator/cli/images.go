@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +16,14 @@ import (
 )
 
 func (e env) imagesCommand() *cobra.Command {
-	c := &cobra.Command{Use: "images", Short: "Build, list and refresh the scanners' images"}
+	c := &cobra.Command{
+		Use:   "images COMMAND",
+		Short: "Build, list and refresh the scanners' images",
+		Args:  cobra.NoArgs, // else a command that is misspelt prints the help and ends with 0
+		RunE: func(c *cobra.Command, args []string) error {
+			return hinted{errors.New("images: want build, ls or refresh"), `"scangate images --help" says what they do`}
+		},
+	}
 	c.AddCommand(e.imagesBuild(), e.imagesList(), e.imagesRefresh())
 	return c
 }
@@ -86,7 +94,7 @@ With --write FILE the digests are put into that lock instead.`,
 			return os.WriteFile(write, text, 0o644)
 		},
 	}
-	c.Flags().StringVar(&lockName, "lock", "", "lock `FILE` (default: scangate.lock here, else the lock built in)")
+	c.Flags().StringVar(&lockName, "lock", "", "read the lock from `FILE` (default: scangate.lock here, else the lock built in)")
 	c.Flags().StringVar(&write, "write", "", "put the digests into the lock `FILE`")
 	return c
 }
@@ -125,6 +133,8 @@ func (e env) imagesList() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(t, "NAME\tPLATFORM\tMANIFEST\tSIZE\tSTORE")
 			for _, name := range slices.Sorted(maps.Keys(lock.Images)) {
 				for _, on := range slices.Sorted(maps.Keys(lock.Images[name].Platforms)) {
 					pin := lock.Images[name].Platforms[on]
@@ -134,15 +144,15 @@ func (e env) imagesList() *cobra.Command {
 					}
 					state := "absent"
 					if has {
-						state = "stored"
+						state = "present"
 					}
-					fmt.Fprintf(e.stdout, "%-12s %-12s %s %4d MB %s\n", name, on, pin.Manifest, pin.Size>>20, state)
+					fmt.Fprintf(t, "%s\t%s\t%s\t%d MB\t%s\n", name, on, pin.Manifest, pin.Size>>20, state)
 				}
 			}
-			return nil
+			return t.Flush()
 		},
 	}
-	c.Flags().StringVar(&lockName, "lock", "", "lock `FILE` (default: scangate.lock here, else the lock built in)")
+	c.Flags().StringVar(&lockName, "lock", "", "read the lock from `FILE` (default: scangate.lock here, else the lock built in)")
 	return c
 }
 

@@ -10,12 +10,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/scangate/scangate/images"
 	"github.com/scangate/scangate/orchestrator"
@@ -37,16 +34,36 @@ type scanFlags struct {
 	scanners     []string
 	jobs         int
 	asOf         string
-	engine       string
+	engine       string // of run and verify
 }
 
 func (f *scanFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.policy, "policy", "", "policy `FILE` (default: scangate.yaml in DIR, else the default policy)")
-	c.Flags().StringVar(&f.lock, "lock", "", "lock `FILE` (default: scangate.lock in DIR, else the lock built in)")
-	c.Flags().StringSliceVar(&f.scanners, "scanner", nil, "run `NAME` only, repeatable; the result says so and is not the gate")
-	c.Flags().StringVar(&f.asOf, "as-of", "", "`DATE` (YYYY-MM-DD) that expiries are judged by (default: today, UTC)")
-	c.Flags().StringVar(&f.engine, "engine", "auto", "auto, docker or embedded")
-	c.Flags().IntVar(&f.jobs, "jobs", runtime.NumCPU(), "cores that all scanners may use together")
+	c.Flags().StringVar(&f.policy, "policy", "", "read the policy from `FILE` (default: scangate.yaml in DIR, else the default policy)")
+	c.Flags().StringVar(&f.lock, "lock", "", "read the lock from `FILE` (default: scangate.lock in DIR, else the lock built in)")
+	c.Flags().StringSliceVar(&f.scanners, "scanner", nil, "run the scanner `NAME` only, repeatable; the result says so and is not the gate")
+	c.Flags().StringVar(&f.asOf, "as-of", "", "judge expiries by `DATE`, YYYY-MM-DD (default: today, UTC)")
+	c.Flags().IntVar(&f.jobs, "jobs", runtime.NumCPU(), "let all scanners use `N` cores together")
+	complete(c, "scanner", scannerNames())
+}
+
+func (f *scanFlags) addEngine(c *cobra.Command) {
+	c.Flags().StringVar(&f.engine, "engine", "auto", "run containers with `ENGINE`: auto, docker or embedded")
+	complete(c, "engine", []string{"auto", "docker", "embedded"})
+}
+
+// complete has the shell offer a flag's values.
+func complete(c *cobra.Command, flag string, values []string) {
+	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // there is no such flag, or it is completed already
+	}
+}
+
+func scannerNames() []string {
+	var names []string
+	for _, s := range all.Catalogue {
+		names = append(names, s.Name)
+	}
+	return names
 }
 
 func (e env) runCommand() *cobra.Command {
@@ -58,7 +75,18 @@ func (e env) runCommand() *cobra.Command {
 		Short: "Scan a workspace and print the verdict (the default command)",
 		Long: `Scan the workspace DIR (default: the current folder) and print the verdict.
 
-Exit status: 0 pass, 1 fail, 2 could not start, 3 incomplete, 130 interrupted.`,
+The report goes to stdout and nothing else; progress and faults go to stderr, whose last line is
+"scangate: verdict=VERDICT exit=STATUS result=sha256:DIGEST". Nothing is written into DIR unless --out or --record say so.
+
+Exit status:
+  0    pass: every required scanner showed that it looked, and nothing is at or over the failing level
+  1    fail: findings at or over the failing level
+  2    could not start, or could not write a report: usage, policy, lock, no engine
+  3    incomplete: a scanner could not look; what the others found is printed all the same
+  130  interrupted`,
+		Example: `  scangate run
+  scangate run . --format json --record record.json >result.json
+  scangate run . --out sarif=scangate.sarif --engine embedded`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			writers, err := e.outputs(format, color, outs)
@@ -80,10 +108,13 @@ Exit status: 0 pass, 1 fail, 2 could not start, 3 incomplete, 130 interrupted.`,
 		},
 	}
 	f.add(c)
-	c.Flags().StringVar(&format, "format", "", "human, agent, json or sarif (default: human on a terminal, else agent)")
-	c.Flags().StringArrayVar(&outs, "out", nil, "also write `FORMAT=FILE`, repeatable")
-	c.Flags().StringVar(&record, "record", "", "write the run record (durations, engine, isolation) to `FILE`")
-	c.Flags().StringVar(&color, "color", "auto", "auto, always or never")
+	f.addEngine(c)
+	c.Flags().StringVar(&format, "format", "", "print the report as `FORMAT`: human, agent, json or sarif (default: human on a terminal, else agent)")
+	c.Flags().StringArrayVar(&outs, "out", nil, "also write the report as `FORMAT=FILE`, repeatable")
+	c.Flags().StringVar(&record, "record", "", "write what varies from run to run (durations, engine, isolation) to `FILE`")
+	c.Flags().StringVar(&color, "color", "auto", "colour the human format: `WHEN` is auto, always or never")
+	complete(c, "format", formats)
+	complete(c, "color", colors)
 	return c
 }
 
@@ -106,9 +137,7 @@ func (f scanFlags) request(dir string) (orchestrator.Request, error) {
 	if r.Policy, err = readPolicy(f.policy, dir); err != nil {
 		return none, err
 	}
-	for _, s := range all.Catalogue {
-		r.Names = append(r.Names, s.Name)
-	}
+	r.Names = scannerNames()
 	if err := r.Policy.Check(r.Names); err != nil {
 		return none, err
 	}
@@ -123,9 +152,9 @@ func (f scanFlags) request(dir string) (orchestrator.Request, error) {
 		return none, fmt.Errorf("--as-of %s: want YYYY-MM-DD", f.asOf)
 	}
 	if len(f.scanners) > 0 {
-		r.Restricted = slices.Sorted(slices.Values(f.scanners))
+		r.Restricted = slices.Compact(slices.Sorted(slices.Values(f.scanners)))
 		r.Scanners = nil
-		for _, name := range slices.Compact(r.Restricted) {
+		for _, name := range r.Restricted {
 			i := slices.IndexFunc(all.Catalogue, func(s scanners.Scanner) bool { return s.Name == name })
 			if i < 0 {
 				return none, hinted{fmt.Errorf("--scanner %s: no such scanner", name), `"scangate scanners" lists them`}
@@ -182,105 +211,11 @@ func readNamedOr(named, usual string) ([]byte, string, error) {
 	return b, filepath.Base(usual), err
 }
 
-// writer prints a report to one place.
-type writer struct {
-	write func(io.Writer, report.Report) error
-	file  string // "" is stdout
-}
-
-func (e env) outputs(format, color string, outs []string) ([]writer, error) {
-	tty := isTerminal(e.stdout)
-	if format == "" {
-		format = "agent"
-		if tty {
-			format = "human"
-		}
-	}
-	useColor := color == "always" || color == "auto" && tty && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	pick := func(name string, color bool, width int) (func(io.Writer, report.Report) error, error) {
-		switch name {
-		case "human":
-			return func(w io.Writer, r report.Report) error {
-				return r.Human(w, report.Options{Color: color, Width: width})
-			}, nil
-		case "agent":
-			return func(w io.Writer, r report.Report) error { return r.Agent(w) }, nil
-		case "json":
-			return func(w io.Writer, r report.Report) error { return r.JSON(w) }, nil
-		case "sarif":
-			return func(w io.Writer, r report.Report) error { return r.SARIF(w) }, nil
-		}
-		return nil, fmt.Errorf("format %q: want human, agent, json or sarif", name)
-	}
-	write, err := pick(format, useColor, width(e.stdout))
-	if err != nil {
-		return nil, err
-	}
-	writers := []writer{{write: write}}
-	for _, o := range outs {
-		name, file, ok := strings.Cut(o, "=")
-		if !ok || file == "" {
-			return nil, fmt.Errorf("--out %s: want FORMAT=FILE", o)
-		}
-		write, err := pick(name, false, 0)
-		if err != nil {
-			return nil, err
-		}
-		writers = append(writers, writer{write, file})
-	}
-	return writers, nil
-}
-
-// publish writes the report everywhere, however many of the places fail, and ends with the contract line. A report that
-// can't be written is no pass.
-func (e env) publish(r report.Report, writers []writer) error {
-	status := r.Decision.Verdict.Exit()
-	var faults []error
-	for _, w := range writers {
-		var err error
-		if w.file == "" {
-			err = w.write(e.stdout, r)
-		} else {
-			err = writeFile(w.file, func(out io.Writer) error { return w.write(out, r) })
-		}
-		// Who has read the head of a report that is no pass has read enough: the verdict stays.
-		if err != nil && (w.file != "" || status == exitOK || !errors.Is(err, syscall.EPIPE)) {
-			faults = append(faults, fmt.Errorf("write report: %w", err))
-		}
-	}
-	if err := errors.Join(faults...); err != nil {
-		return err
-	}
-	digest, err := r.Digest()
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(e.stderr, "scangate: verdict=%s exit=%d result=%s\n", r.Decision.Verdict, status, digest)
-	if status != exitOK {
-		return exit(status)
-	}
-	return nil
-}
-
 func dirArg(args []string) string {
 	if len(args) == 0 {
 		return "."
 	}
 	return args[0]
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-func width(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
-			return n
-		}
-	}
-	return 100
 }
 
 // scan opens what a scan needs and runs it.

@@ -17,7 +17,7 @@ import (
 
 func (e env) imagesCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "images COMMAND",
+		Use:   "images",
 		Short: "Build, list and refresh the scanners' images",
 		Args:  cobra.NoArgs, // else a command that is misspelt prints the help and ends with 0
 		RunE: func(c *cobra.Command, args []string) error {

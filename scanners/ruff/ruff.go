@@ -2,9 +2,10 @@
 package ruff
 
 import (
-	"bytes"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,11 +67,14 @@ func read(run scanners.Run) (scanners.Report, error) {
 	if err := strictjson.Decode(run.Stdout, &ds); err != nil {
 		return scanners.Report{}, fmt.Errorf("read ruff: %w", err)
 	}
-	checked, err := readLog(run.Stderr)
+	checked, failed, err := readLog(run.Stderr, run.Targets)
 	if err != nil {
 		return scanners.Report{}, fmt.Errorf("read ruff: log: %w", err)
 	}
 	rep := scanners.Report{Source: scanners.Reported}
+	for _, path := range slices.Sorted(maps.Keys(failed)) {
+		rep.Unread = append(rep.Unread, scanners.Unread{Path: path, Reason: failed[path]})
+	}
 	for i, d := range ds {
 		path, err := sarif.Below(scanners.Workspace, d.Filename)
 		if err != nil {
@@ -102,36 +106,51 @@ var (
 	debug    = regexp.MustCompile(`^\[[-0-9]+\]\[[:0-9]+\]\[ruff[a-z_:]*\]\[DEBUG\] (.*)$`)
 	checking = "Checking: "
 	total    = regexp.MustCompile(`^Checked ([0-9]+) files? in: `)
+	warning  = "warning: Failed to lint " + scanners.Workspace + "/"
 )
 
-// readLog returns which files Ruff looked at by its own log, and refuses every line that is not at level DEBUG: Ruff
-// 0.17.6 ends with 0 and "warning: Failed to lint" where a file is missing, unreadable or not UTF-8.
-func readLog(stderr []byte) (map[string]bool, error) {
-	checked := map[string]bool{}
+// readLog returns which files Ruff looked at by its own log, and which it could not lint and why: Ruff 0.17.6 counts a
+// file that is missing, unreadable or not UTF-8, warns of it, and ends with 0. Any other line that is not at level DEBUG
+// is an error.
+func readLog(stderr []byte, targets []string) (checked map[string]bool, failed map[string]string, err error) {
+	checked, failed = map[string]bool{}, map[string]string{}
 	counted := -1
-	for line := range bytes.Lines(stderr) {
-		m := debug.FindSubmatch(bytes.TrimRight(line, "\n"))
-		if m == nil {
-			return nil, fmt.Errorf("%.200s", bytes.TrimSpace(line))
+	for line := range strings.Lines(string(stderr)) {
+		line = strings.TrimRight(line, "\n")
+		if about, ok := strings.CutPrefix(line, warning); ok {
+			path, reason, _ := strings.Cut(about, ": ") // no name in a view holds a colon
+			if !slices.Contains(targets, path) {
+				return nil, nil, fmt.Errorf("%.200s", line)
+			}
+			failed[path] = reason
+			continue
 		}
-		text := string(m[1])
+		m := debug.FindStringSubmatch(line)
+		if m == nil {
+			return nil, nil, fmt.Errorf("%.200s", strings.TrimSpace(line))
+		}
+		text := m[1]
 		if name, ok := strings.CutPrefix(text, checking); ok {
 			path, err := sarif.Below(scanners.Workspace, name)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			checked[path] = true
 		}
 		if m := total.FindStringSubmatch(text); m != nil {
-			n, err := strconv.Atoi(m[1])
-			if err != nil {
-				return nil, err
+			if counted, err = strconv.Atoi(m[1]); err != nil {
+				return nil, nil, err
 			}
-			counted = n
 		}
 	}
-	if counted != len(checked) {
-		return nil, fmt.Errorf("%d files counted, %d named", counted, len(checked))
+	for path := range failed {
+		checked[path] = true
 	}
-	return checked, nil
+	if counted != len(checked) {
+		return nil, nil, fmt.Errorf("%d files counted, %d named", counted, len(checked))
+	}
+	for path := range failed {
+		delete(checked, path)
+	}
+	return checked, failed, nil
 }

@@ -2,10 +2,13 @@
 package semgrep
 
 import (
+	"bytes"
 	"embed"
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/scangate/scangate/pkg/finding"
@@ -36,6 +39,7 @@ var Scanner = scanners.Scanner{
 		Exclude:  []string{"**/*.min.js", "**/*.d.ts"},
 		Programs: []string{"python", "python2", "python3", "node", "nodejs", "ts-node", "ruby", "php"}},
 	Controls: []string{".semgrepignore", ".semgrep.y*ml", ".semgrepconfig*", ".gitignore", ".gitmodules"},
+	Excuse:   excuse,
 
 	// With a timeout of its own, what it finds depends on the machine's load. --strict: a broken file or rule is an
 	// error. Without LD_LIBRARY_PATH the program looks for libraries below /src first (its RUNPATH).
@@ -69,6 +73,19 @@ func sub(f fs.FS, dir string) fs.FS {
 		panic(err)
 	}
 	return s
+}
+
+// excuse: *.tpl is PHP to Semgrep, and "<?" begins it, so that it can't parse a template of some XML (1.185.0). One without
+// any other "<?" holds no PHP.
+func excuse(name string, content []byte) string {
+	if !strings.EqualFold(path.Ext(name), ".tpl") {
+		return ""
+	}
+	text := bytes.ToLower(content)
+	if all, xml := bytes.Count(text, []byte("<?")), bytes.Count(text, []byte("<?xml ")); xml > 0 && xml == all {
+		return "xml"
+	}
+	return ""
 }
 
 type report struct {

@@ -31,7 +31,7 @@ func newProgress(w io.Writer) *progress {
 	p := &progress{w: w, began: time.Now(), running: map[string]bool{}, width: 100}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "" {
 		p.tty = true
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
 			p.width = n
 		}
 	}

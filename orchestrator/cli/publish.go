@@ -110,7 +110,7 @@ func isTerminal(w io.Writer) bool {
 
 func width(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
 			return n
 		}
 	}

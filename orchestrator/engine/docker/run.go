@@ -105,7 +105,7 @@ func (d *docker) start(ctx context.Context, name string) (types.HijackedResponse
 		if err := d.api.ContainerStart(ctx, name, container.StartOptions{}); err != nil {
 			return types.HijackedResponse{}, nil, fmt.Errorf("start container: %w", err)
 		}
-		wire, err := d.api.ContainerAttach(ctx, name, streams)
+		wire, err := d.attach(ctx, name)
 		if err != nil {
 			return wire, nil, fmt.Errorf("attach: %w", err)
 		}
@@ -113,7 +113,7 @@ func (d *docker) start(ctx context.Context, name string) (types.HijackedResponse
 		go func() { ended <- <-d.wait(ctx, name, container.WaitConditionNotRunning) }()
 		return wire, ended, nil
 	}
-	wire, err := d.api.ContainerAttach(ctx, name, streams)
+	wire, err := d.attach(ctx, name)
 	if err != nil {
 		return wire, nil, fmt.Errorf("attach: %w", err)
 	}
@@ -123,6 +123,28 @@ func (d *docker) start(ctx context.Context, name string) (types.HijackedResponse
 		return wire, nil, fmt.Errorf("start container: %w", err)
 	}
 	return wire, ended, nil
+}
+
+// attach ends with the context. The client's own (v28.5.2) waits for the daemon's answer however long that takes.
+func (d *docker) attach(ctx context.Context, name string) (types.HijackedResponse, error) {
+	var wire types.HijackedResponse
+	answer := make(chan error, 1)
+	go func() {
+		var err error
+		wire, err = d.api.ContainerAttach(ctx, name, streams)
+		answer <- err
+	}()
+	select {
+	case err := <-answer:
+		return wire, err
+	case <-ctx.Done():
+		go func() {
+			if <-answer == nil {
+				wire.Close()
+			}
+		}()
+		return types.HijackedResponse{}, ctx.Err()
+	}
 }
 
 var streams = container.AttachOptions{Stream: true, Stdin: true, Stdout: true, Stderr: true}

@@ -143,7 +143,7 @@ func (r Request) Snapshot(runs string) workspace.Options {
 
 // Plan shows what Scan would run.
 func Plan(r Request, snap *workspace.Snapshot) (plan.Plan, error) {
-	return plan.Make(plan.Request{Scanners: enabled(r), Lock: r.Lock, Policy: r.Policy, Platform: r.Platform}, snap)
+	return plan.Make(plan.Request{Scanners: enabled(r), Lock: r.Lock, Policy: r.Policy, Platform: r.Platform, AsOf: r.AsOf}, snap)
 }
 
 func enabled(r Request) []scanners.Scanner {

@@ -11,6 +11,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/sourcegraph/conc/panics"
 
 	"github.com/scangate/scangate/images"
 	"github.com/scangate/scangate/orchestrator/engine"
@@ -35,7 +38,8 @@ type Request struct {
 	Scanners []scanners.Scanner // the catalogue, or a part of it
 	Lock     images.Lock
 	Policy   *policy.Policy
-	Platform string // linux/amd64
+	Platform string    // linux/amd64
+	AsOf     time.Time // the day, for exemptions
 }
 
 // Files is what a plan reads of a snapshot.
@@ -56,6 +60,7 @@ type Scan struct {
 	Scanner scanners.Scanner
 	Status  scanners.Status // NotApplicable, NotConfigured, Broken; "" where there are jobs
 	Reason  scanners.Code   // with Status
+	Detail  string          // with Reason, for people
 	Image   engine.Image
 	Data    []scanners.Data
 	Digest  string // of the logical plan: before shards, cache and engine
@@ -87,11 +92,16 @@ type Canary struct {
 	Digest string // of all that can change its outcome
 }
 
-// Make plans. An error means that a file of the snapshot could not be read back.
+// Make plans. An error means that a file of the snapshot could not be read back. A panic of an adapter, which looks at
+// hostile files here, is held to its own scan.
 func Make(r Request, f Files) (Plan, error) {
 	var p Plan
 	for _, s := range r.Scanners {
-		scan, err := one(r, f, s)
+		var scan Scan
+		var err error
+		if mad := panics.Try(func() { scan, err = one(r, f, s) }); mad != nil {
+			scan = Scan{Scanner: s, Status: scanners.Broken, Reason: scanners.Panic, Detail: mad.String()}
+		}
 		if err != nil {
 			return Plan{}, fmt.Errorf("plan %s: %w", s.Name, err)
 		}
@@ -120,6 +130,7 @@ func one(r Request, f Files, s scanners.Scanner) (Scan, error) {
 		query.Context = append(slices.Clone(query.Context), more...)
 		scan.View = f.Select(query)
 	}
+	scan.exempt(r)
 	targets, err := scan.targets(f)
 	if err != nil {
 		return Scan{}, err
@@ -165,6 +176,21 @@ func one(r Request, f Files, s scanners.Scanner) (Scan, error) {
 	}
 	scan.Digest = scan.digest(limits, scan.View.Digest)
 	return scan, nil
+}
+
+// exempt takes out of the view what the policy says the scanner need not look at. It stays in scope, as not read.
+func (s *Scan) exempt(r Request) {
+	if len(r.Policy.Exemptions) == 0 {
+		return
+	}
+	var dropped []workspace.Entry
+	s.View, dropped = s.View.Without(func(e workspace.Entry) bool {
+		return e.Role == workspace.Target && r.Policy.Exempt(s.Scanner.Name, e.Source, r.AsOf)
+	})
+	s.InScope = len(dropped)
+	for _, e := range dropped {
+		s.Excused = append(s.Excused, scanners.Unread{Path: e.Source, Reason: "exempt"})
+	}
 }
 
 // targets counts what is in scope, sets aside what the scanner excuses, and returns the rest, canary included.

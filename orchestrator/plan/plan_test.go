@@ -237,6 +237,21 @@ func TestInspectedFindingsAndContextGlobsComeFromTheTargets(t *testing.T) {
 	}
 }
 
+func TestAnAdapterThatPanicsIsBrokenAlone(t *testing.T) {
+	mad := perFile()
+	mad.Name, mad.Excuse = "mad", func(path string, content []byte) string { panic(path) }
+	p, err := Make(request(mad, perFile()), take(t, map[string]string{"a.py": ""}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := p.Scans[0]; s.Status != scanners.Broken || s.Reason != scanners.Panic || len(s.Jobs) != 0 || s.Scanner.Name != "mad" {
+		t.Errorf("%s %s with %d jobs", s.Status, s.Reason, len(s.Jobs))
+	}
+	if s := p.Scans[1]; s.Status != "" || len(s.Jobs) != 1 {
+		t.Errorf("the other: %s with %d jobs, want one", s.Status, len(s.Jobs))
+	}
+}
+
 func TestThePlanIsTheSameTwice(t *testing.T) {
 	snap := take(t, map[string]string{"a.py": "", "go.mod": "module m", "b.go": "package m"})
 	text := func() string {
@@ -252,5 +267,34 @@ func TestThePlanIsTheSameTwice(t *testing.T) {
 	}
 	if first, second := text(), text(); first != second {
 		t.Error("two plans of the same snapshot differ")
+	}
+}
+
+func TestAnExemptFileIsInScopeAndNotInTheView(t *testing.T) {
+	r := request(perFile())
+	r.Policy.Exemptions = []policy.Exemption{{Scanner: "perfile", Path: "templates/**", Reason: "no Python", Expires: "2027-01-31"},
+		{Scanner: "other", Path: "a.py", Reason: "x", Expires: "2027-01-31"}}
+	snap := take(t, map[string]string{"a.py": "a", "templates/b.py": "{{ b }}"})
+	for day, want := range map[string][]string{
+		"2027-01-31": {"a.py", "scangate-canary.py"},
+		"2027-02-01": {"a.py", "scangate-canary.py", "templates/b.py"},
+	} {
+		asOf, err := time.Parse(time.DateOnly, day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.AsOf = asOf
+		s := only(t, r, snap)
+		if !slices.Equal(s.Jobs[0].Targets, want) || len(s.View.Entries) != len(want) {
+			t.Errorf("%s: targets %v, want %v", day, s.Jobs[0].Targets, want)
+		}
+		if s.InScope != 2 || len(s.Excused) != 3-len(want) {
+			t.Errorf("%s: %d in scope, excused %v", day, s.InScope, s.Excused)
+		}
+		for _, u := range s.Excused {
+			if u != (scanners.Unread{Path: "templates/b.py", Reason: "exempt"}) {
+				t.Errorf("%s: excused %v", day, u)
+			}
+		}
 	}
 }

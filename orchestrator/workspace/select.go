@@ -132,6 +132,21 @@ func runBy(f File, interpreters []string) bool {
 // extension returns the extension of a base name with its dot; that of a dot file is what follows a second dot.
 func extension(base string) string { return path.Ext(strings.TrimLeft(base, ".")) }
 
+// Without returns the view without the entries that drop says, and those.
+func (v View) Without(drop func(Entry) bool) (View, []Entry) {
+	less := View{added: v.added}
+	var dropped []Entry
+	for _, e := range v.Entries {
+		if drop(e) {
+			dropped = append(dropped, e)
+		} else {
+			less.Entries = append(less.Entries, e)
+		}
+	}
+	less.Digest = less.digest()
+	return less, dropped
+}
+
 // Source returns the entry at a path of the view.
 func (v View) Source(path string) (Entry, bool) {
 	i, found := slices.BinarySearchFunc(v.Entries, path, func(e Entry, p string) int { return cmp.Compare(e.Path, p) })

@@ -29,6 +29,7 @@ func (r reader) document(n *yaml.Node) error {
 				return err
 			}})
 		}},
+		key{"exemptions", func(n *yaml.Node) error { return r.list(n, r.exemption) }},
 		key{"suppressions", func(n *yaml.Node) error { return r.list(n, r.suppression) }},
 	)
 }
@@ -92,22 +93,48 @@ func (r reader) limits(n *yaml.Node) error {
 	)
 }
 
+// scanner and where are keys that suppressions and exemptions share.
+func (r reader) scanner(name *string) key {
+	return key{"scanner", func(n *yaml.Node) error {
+		if err := r.text(name)(n); err != nil {
+			return err
+		}
+		return r.mention(n, *name)
+	}}
+}
+
+func (r reader) where(path *string) key {
+	return key{"path", func(n *yaml.Node) error {
+		if err := r.text(path)(n); err != nil {
+			return err
+		}
+		return r.glob(n, *path)
+	}}
+}
+
+func (r reader) exemption(n *yaml.Node) error {
+	var e Exemption
+	err := r.mapping(n, r.scanner(&e.Scanner), r.where(&e.Path), key{"reason", r.text(&e.Reason)}, key{"expires", r.date(&e.Expires)})
+	if err != nil {
+		return err
+	}
+	for _, must := range []struct{ key, value string }{
+		{"scanner", e.Scanner}, {"path", e.Path}, {"reason", e.Reason}, {"expires", e.Expires},
+	} {
+		if must.value == "" {
+			return r.fail(n, "an exemption wants %s", must.key)
+		}
+	}
+	r.policy.Exemptions = append(r.policy.Exemptions, e)
+	return nil
+}
+
 func (r reader) suppression(n *yaml.Node) error {
 	var s Suppression
 	err := r.mapping(n,
-		key{"scanner", func(n *yaml.Node) error {
-			if err := r.text(&s.Scanner)(n); err != nil {
-				return err
-			}
-			return r.mention(n, s.Scanner)
-		}},
+		r.scanner(&s.Scanner),
 		key{"rule", r.text(&s.Rule)},
-		key{"path", func(n *yaml.Node) error {
-			if err := r.text(&s.Path)(n); err != nil {
-				return err
-			}
-			return r.glob(n, s.Path)
-		}},
+		r.where(&s.Path),
 		key{"line", r.count(&s.Line)},
 		key{"fingerprint", func(n *yaml.Node) error {
 			if n.ShortTag() != "!!str" || !fingerprintForm.MatchString(n.Value) {

@@ -47,6 +47,7 @@ type Policy struct {
 	Paths        []Paths            `json:"paths"` // in the file's order: the first that matches wins
 	Limits       Limits             `json:"limits"`
 	Isolation    Isolation          `json:"isolation"`
+	Exemptions   []Exemption        `json:"exemptions"`
 	Suppressions []Suppression      `json:"-"` // an input of its own, see SuppressionsDigest
 
 	mentions []mention
@@ -109,6 +110,22 @@ type Suppression struct {
 	Expires     string `json:"expires"` // YYYY-MM-DD, the last day on which it holds
 }
 
+// Exemption is a person's decision that a scanner need not look at some files until a day: templates named .js, test
+// inputs that are broken on purpose. They stay in the evidence, as not read.
+type Exemption struct {
+	Scanner string `json:"scanner"`
+	Path    string `json:"path"` // doublestar glob, or exact path
+	Reason  string `json:"reason"`
+	Expires string `json:"expires"` // YYYY-MM-DD, the last day on which it holds
+}
+
+// Exempt tells whether a scanner need not look at a path on the day of asOf.
+func (p *Policy) Exempt(scanner, path string, asOf time.Time) bool {
+	return slices.ContainsFunc(p.Exemptions, func(e Exemption) bool {
+		return e.Scanner == scanner && !expired(e.Expires, asOf) && matches(e.Path, path)
+	})
+}
+
 // Default is the policy of a workspace without scangate.yaml.
 func Default() *Policy {
 	return &Policy{
@@ -116,6 +133,7 @@ func Default() *Policy {
 		Scanners:     map[string]Scanner{},
 		Paths:        []Paths{},
 		Isolation:    Isolation{Cgroups: BestEffort},
+		Exemptions:   []Exemption{},
 		Suppressions: []Suppression{},
 	}
 }
@@ -156,8 +174,10 @@ func (s Suppression) Covers(f finding.Finding) bool {
 }
 
 // Expired tells whether s no longer holds on the day of asOf. Without a day nothing holds.
-func (s Suppression) Expired(asOf time.Time) bool {
-	return asOf.IsZero() || asOf.UTC().Format(time.DateOnly) > s.Expires
+func (s Suppression) Expired(asOf time.Time) bool { return expired(s.Expires, asOf) }
+
+func expired(day string, asOf time.Time) bool {
+	return asOf.IsZero() || asOf.UTC().Format(time.DateOnly) > day
 }
 
 // matches takes the path as reports print it. The exact path matches too, because names such as "app/[id]/page.tsx"

@@ -44,7 +44,7 @@ func readScan(i int, scan plan.Scan, l *lowered, outcomes []ran, remembered *cac
 	s := scan.Scanner
 	if scan.Status != "" {
 		return scanners.Result{Scanner: s.Name, Version: s.Version, Status: scan.Status,
-			Reasons:  []scanners.Reason{scanners.Because(scan.Reason, "")},
+			Reasons:  []scanners.Reason{scanners.Because(scan.Reason, scan.Detail)},
 			Evidence: scanners.Evidence{FilesInScope: scan.InScope, Source: scanners.CanaryOnly, Unread: unread(scan)}}
 	}
 	if f, ok := l.failed[i]; ok {

@@ -1,8 +1,6 @@
 package images
 
-import (
-	"embed"
-)
+import "embed"
 
 // Recipes holds recipes/NAME.yaml and the lock files beside them, so that one binary can build every image by itself.
 //
@@ -14,6 +12,3 @@ var builtin []byte
 
 // Builtin is the lock of this release, in force where a workspace has none.
 func Builtin() (Lock, error) { return DecodeLock(builtin) }
-
-// BuiltinText is its text, for "scangate lock" and for the digest among a scan's inputs.
-func BuiltinText() []byte { return append([]byte(nil), builtin...) }

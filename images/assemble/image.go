@@ -12,8 +12,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-
-	"github.com/scangate/scangate/images"
 )
 
 // Options say for which platform and where.
@@ -125,31 +123,6 @@ func assembleImage(r Recipe, arch string, l layer) (v1.Image, error) {
 		return nil, fmt.Errorf("set config: %w", err)
 	}
 	return img, nil
-}
-
-// PinOf reads an image's digests, and the size of its manifest, config and layers.
-func PinOf(img v1.Image) (images.Pin, error) {
-	manifest, err := img.Digest()
-	if err != nil {
-		return images.Pin{}, fmt.Errorf("digest image: %w", err)
-	}
-	config, err := img.ConfigName()
-	if err != nil {
-		return images.Pin{}, fmt.Errorf("digest image: %w", err)
-	}
-	m, err := img.Manifest()
-	if err != nil {
-		return images.Pin{}, fmt.Errorf("digest image: %w", err)
-	}
-	size, err := img.Size()
-	if err != nil {
-		return images.Pin{}, fmt.Errorf("digest image: %w", err)
-	}
-	size += m.Config.Size
-	for _, l := range m.Layers {
-		size += l.Size
-	}
-	return images.Pin{Manifest: manifest.String(), Config: config.String(), Size: size}, nil
 }
 
 // layer is an uncompressed tar on disk: its digest and diff ID are one.

@@ -155,12 +155,12 @@ func TestBuildIsTheSameEverywhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pin, err := PinOf(img)
+		digest, err := img.Digest()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if pin.Manifest != want {
-			t.Errorf("manifest %s, want %s", pin.Manifest, want)
+		if digest.String() != want {
+			t.Errorf("manifest %s, want %s", digest, want)
 		}
 		m, err := img.Manifest()
 		if err != nil {
@@ -168,13 +168,6 @@ func TestBuildIsTheSameEverywhere(t *testing.T) {
 		}
 		if m.MediaType != types.OCIManifestSchema1 || m.Config.MediaType != types.OCIConfigJSON || m.Layers[0].MediaType != types.OCIUncompressedLayer {
 			t.Errorf("media types %s, %s, %s", m.MediaType, m.Config.MediaType, m.Layers[0].MediaType)
-		}
-		raw, err := img.RawManifest()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if size := int64(len(raw)) + m.Config.Size + m.Layers[0].Size; size != pin.Size {
-			t.Errorf("size %d, want %d", pin.Size, size)
 		}
 	}
 }

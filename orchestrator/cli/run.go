@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -194,20 +192,7 @@ func readNamedOr(named, usual string) ([]byte, string, error) {
 		b, err := os.ReadFile(named)
 		return b, named, err
 	}
-	// The workspace is not trusted: no link is followed, and a FIFO of that name must not hang the gate.
-	info, err := os.Lstat(usual)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, "", nil
-	} else if err != nil {
-		return nil, "", err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, "", fmt.Errorf("%s: not a regular file", filepath.Base(usual))
-	}
-	b, err := os.ReadFile(usual)
-	if b == nil {
-		b = []byte{}
-	}
+	b, err := readWorkspaceFile(usual)
 	return b, filepath.Base(usual), err
 }
 

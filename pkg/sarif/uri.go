@@ -30,7 +30,7 @@ func (r run) path(a artifactLocation, o Options) (string, error) {
 		}
 		p = path.Join(base, p)
 	}
-	return Below(o.Root, p)
+	return below(o.Root, p)
 }
 
 // base is the absolute folder that a uriBaseId (§3.4.4) stands for. One that the run does not define, such as
@@ -71,8 +71,8 @@ func filePath(s string, plain bool) (string, error) {
 	return u.Path, nil
 }
 
-// Below is the path of the absolute path p below root, or an error where p is not below it.
-func Below(root, p string) (string, error) {
+// below is the path of the absolute path p below root, or an error where p is not below it.
+func below(root, p string) (string, error) {
 	rel, ok := strings.CutPrefix(path.Clean(p), strings.TrimSuffix(root, "/")+"/")
 	if !ok || rel == "" {
 		return "", fmt.Errorf("path %q is not below %s", p, root)

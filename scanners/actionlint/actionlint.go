@@ -4,7 +4,6 @@ package actionlint
 import (
 	"embed"
 	"fmt"
-	"io/fs"
 	"path"
 	"strings"
 	"time"
@@ -40,7 +39,7 @@ var Scanner = scanners.Scanner{
 		"-config-file", scanners.Config + "/actionlint.yaml", "-format", "{{json .}}", scanners.Files,
 	},
 	Env:    []string{"HOME=/tmp"},
-	Config: config(),
+	Config: scanners.Folder(embedded, "config"),
 	Needs: scanners.Needs{
 		CPU: 1, Memory: 1 << 30, Tmp: 16 << 20, Pids: 64, Timeout: 5 * time.Minute,
 	},
@@ -63,14 +62,6 @@ jobs:
 	Read: read,
 }
 
-func config() fs.FS {
-	sub, err := fs.Sub(embedded, "config")
-	if err != nil {
-		panic(err)
-	}
-	return sub
-}
-
 type result struct {
 	Message   string `json:"message" strict:"required"`
 	File      string `json:"filepath" strict:"required"`
@@ -91,9 +82,9 @@ func read(run scanners.Run) (scanners.Report, error) {
 	rep := scanners.Report{Source: scanners.Argument}
 	for _, r := range results {
 		// actionlint prints paths relative to its working directory, which is /tmp.
-		p, ok := strings.CutPrefix(path.Join("/tmp", r.File), scanners.Workspace+"/")
-		if !ok {
-			return scanners.Report{}, fmt.Errorf("result in %q, outside of the workspace", r.File)
+		p, err := scanners.Below(path.Join("/tmp", r.File))
+		if err != nil {
+			return scanners.Report{}, err
 		}
 		if r.unparsable() {
 			rep.Unread = append(rep.Unread, scanners.Unread{Path: p, Reason: "unparsable"})

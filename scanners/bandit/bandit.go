@@ -5,12 +5,10 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
-	"io/fs"
 	"regexp"
 	"time"
 
 	"github.com/scangate/scangate/pkg/finding"
-	"github.com/scangate/scangate/pkg/sarif"
 	"github.com/scangate/scangate/pkg/strictjson"
 	"github.com/scangate/scangate/scanners"
 )
@@ -53,15 +51,7 @@ var Scanner = scanners.Scanner{
 
 const canary = scanners.CanaryPrefix + ".py"
 
-var config = sub(files, "config")
-
-func sub(f fs.FS, dir string) fs.FS {
-	s, err := fs.Sub(f, dir)
-	if err != nil {
-		panic(err)
-	}
-	return s
-}
+var config = scanners.Folder(files, "config")
 
 type report struct {
 	// Errors names the files that were skipped. Bandit 1.9.4 exits 0 or 1 all the same.
@@ -96,7 +86,7 @@ func read(run scanners.Run) (scanners.Report, error) {
 	rep := scanners.Report{Source: scanners.Reported}
 	skipped := map[string]bool{}
 	for _, e := range r.Errors {
-		path, err := sarif.Below(scanners.Workspace, e.Filename)
+		path, err := scanners.Below(e.Filename)
 		if err != nil {
 			return scanners.Report{}, fmt.Errorf("read bandit: skipped file: %w", err)
 		}
@@ -113,7 +103,7 @@ func read(run scanners.Run) (scanners.Report, error) {
 		if name == "_totals" {
 			continue
 		}
-		path, err := sarif.Below(scanners.Workspace, name)
+		path, err := scanners.Below(name)
 		if err != nil {
 			return scanners.Report{}, fmt.Errorf("read bandit: metrics: %w", err)
 		}
@@ -143,7 +133,7 @@ func quiet(stderr []byte) error {
 }
 
 func (r result) finding() (finding.Finding, error) {
-	path, err := sarif.Below(scanners.Workspace, r.Filename)
+	path, err := scanners.Below(r.Filename)
 	if err != nil {
 		return finding.Finding{}, err
 	}

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
-	"io/fs"
 	"regexp"
 	"strconv"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/scangate/scangate/pkg/finding"
-	"github.com/scangate/scangate/pkg/sarif"
 	"github.com/scangate/scangate/pkg/strictjson"
 	"github.com/scangate/scangate/scanners"
 )
@@ -65,15 +63,7 @@ var Scanner = scanners.Scanner{
 
 const canary = scanners.CanaryPrefix + ".txt"
 
-var config = sub(files, "config")
-
-func sub(f fs.FS, dir string) fs.FS {
-	s, err := fs.Sub(f, dir)
-	if err != nil {
-		panic(err)
-	}
-	return s
-}
+var config = scanners.Folder(files, "config")
 
 // excuse: what is no text may look like a document or an archive to Gitleaks, which then skips it. Text is never
 // excused, so a secret does not hide behind "%PDF" or the name x.tar: Gitleaks says that it skipped it.
@@ -122,7 +112,7 @@ func read(run scanners.Run) (scanners.Report, error) {
 		return scanners.Report{}, fmt.Errorf("read gitleaks: it read %d bytes of %d", l.bytes, run.Bytes)
 	}
 	for i, k := range leaks {
-		path, err := sarif.Below(scanners.Workspace, k.File)
+		path, err := scanners.Below(k.File)
 		if err != nil {
 			return scanners.Report{}, fmt.Errorf("read gitleaks: leak %d: %w", i, err)
 		}

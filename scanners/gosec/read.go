@@ -98,10 +98,11 @@ func below(dir, name string) string {
 	if !path.IsAbs(name) {
 		name = path.Join(scanners.Workspace, dir, name)
 	}
-	if p, ok := strings.CutPrefix(name, scanners.Workspace+"/"); ok {
-		return p
+	p, err := scanners.Below(name)
+	if err != nil {
+		return "."
 	}
-	return "."
+	return p
 }
 
 func (i issue) finding() (finding.Finding, error) {
@@ -116,14 +117,13 @@ func (i issue) finding() (finding.Finding, error) {
 	if confidence < ranks["HIGH"] {
 		severity = max(severity-1, 0)
 	}
-	file, ok := strings.CutPrefix(i.File, scanners.Workspace+"/")
-	if !ok {
-		return finding.Finding{}, fmt.Errorf("%q is outside of the workspace", i.File)
+	file, err := scanners.Below(i.File)
+	if err != nil {
+		return finding.Finding{}, err
 	}
 	f := finding.Finding{Rule: i.Rule, Level: levels[severity], Path: file, Message: i.Details,
 		Help: "https://github.com/securego/gosec/blob/v" + version + "/RULES.md"}
 	first, last, ranged := strings.Cut(i.Line, "-")
-	var err error
 	if f.StartLine, err = strconv.Atoi(first); err != nil {
 		return finding.Finding{}, fmt.Errorf("read line: %w", err)
 	}

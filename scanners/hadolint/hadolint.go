@@ -4,7 +4,6 @@ package hadolint
 import (
 	"embed"
 	"fmt"
-	"io/fs"
 	"regexp"
 	"strings"
 	"time"
@@ -47,7 +46,7 @@ var Scanner = scanners.Scanner{
 		"--config", scanners.Config + "/hadolint.yaml", "--format", "json", scanners.Files,
 	},
 	Env:    []string{"HOME=/tmp", "LANG=C.UTF-8"},
-	Config: config(),
+	Config: scanners.Folder(embedded, "config"),
 	Needs: scanners.Needs{
 		CPU: 1, Memory: 1 << 30, Tmp: 16 << 20, Pids: 64, Timeout: 5 * time.Minute,
 	},
@@ -60,14 +59,6 @@ var Scanner = scanners.Scanner{
 		Rule:  "DL3004",
 	},
 	Read: read,
-}
-
-func config() fs.FS {
-	sub, err := fs.Sub(embedded, "config")
-	if err != nil {
-		panic(err)
-	}
-	return sub
 }
 
 // pragma is a comment that switches checks off and that --disable-ignore-pragma does not stop (2.15.1): another shell
@@ -104,9 +95,9 @@ func read(run scanners.Run) (scanners.Report, error) {
 	}
 	rep := scanners.Report{Source: scanners.Argument}
 	for _, r := range results {
-		path, ok := strings.CutPrefix(r.File, scanners.Workspace+"/")
-		if !ok {
-			return scanners.Report{}, fmt.Errorf("result in %q, outside of the workspace", r.File)
+		path, err := scanners.Below(r.File)
+		if err != nil {
+			return scanners.Report{}, err
 		}
 		level, ok := levels[r.Level]
 		if !ok {

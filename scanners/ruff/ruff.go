@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/scangate/scangate/pkg/finding"
-	"github.com/scangate/scangate/pkg/sarif"
 	"github.com/scangate/scangate/pkg/strictjson"
 	"github.com/scangate/scangate/scanners"
 )
@@ -76,7 +75,7 @@ func read(run scanners.Run) (scanners.Report, error) {
 		rep.Unread = append(rep.Unread, scanners.Unread{Path: path, Reason: failed[path]})
 	}
 	for i, d := range ds {
-		path, err := sarif.Below(scanners.Workspace, d.Filename)
+		path, err := scanners.Below(d.Filename)
 		if err != nil {
 			return scanners.Report{}, fmt.Errorf("read ruff: result %d: %w", i, err)
 		}
@@ -131,7 +130,7 @@ func readLog(stderr []byte, targets []string) (checked map[string]bool, failed m
 		}
 		text := m[1]
 		if name, ok := strings.CutPrefix(text, checking); ok {
-			path, err := sarif.Below(scanners.Workspace, name)
+			path, err := scanners.Below(name)
 			if err != nil {
 				return nil, nil, err
 			}

@@ -6,13 +6,11 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"path"
 	"strings"
 	"time"
 
 	"github.com/scangate/scangate/pkg/finding"
-	"github.com/scangate/scangate/pkg/sarif"
 	"github.com/scangate/scangate/pkg/strictjson"
 	"github.com/scangate/scangate/scanners"
 )
@@ -65,15 +63,7 @@ var Scanner = scanners.Scanner{
 
 const canary = scanners.CanaryPrefix + ".py"
 
-var config = sub(files, "rules")
-
-func sub(f fs.FS, dir string) fs.FS {
-	s, err := fs.Sub(f, dir)
-	if err != nil {
-		panic(err)
-	}
-	return s
-}
+var config = scanners.Folder(files, "rules")
 
 // excuse: *.tpl is PHP to Semgrep, and "<?" begins it, so that it can't parse a template of some XML (1.185.0). One without
 // any other "<?" holds no PHP.
@@ -152,14 +142,14 @@ func read(run scanners.Run) (scanners.Report, error) {
 	rep := scanners.Report{Source: scanners.Reported}
 	scanned := map[string]bool{}
 	for _, name := range r.Paths.Scanned {
-		path, err := sarif.Below(scanners.Workspace, name)
+		path, err := scanners.Below(name)
 		if err != nil {
 			return scanners.Report{}, fmt.Errorf("read semgrep: scanned: %w", err)
 		}
 		scanned[path] = true
 	}
 	for _, e := range r.Errors {
-		path, err := sarif.Below(scanners.Workspace, e.Path)
+		path, err := scanners.Below(e.Path)
 		if err != nil {
 			return scanners.Report{}, fmt.Errorf("read semgrep: the tool reports an error: %s", e.Message)
 		}
@@ -170,7 +160,7 @@ func read(run scanners.Run) (scanners.Report, error) {
 	n := len(scanned)
 	rep.FilesRead = &n
 	for i, res := range r.Results {
-		path, err := sarif.Below(scanners.Workspace, res.Path)
+		path, err := scanners.Below(res.Path)
 		if err != nil {
 			return scanners.Report{}, fmt.Errorf("read semgrep: result %d: %w", i, err)
 		}

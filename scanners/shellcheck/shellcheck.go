@@ -97,9 +97,9 @@ func read(run scanners.Run) (scanners.Report, error) {
 	rep := scanners.Report{Source: scanners.Argument}
 	unread := map[string]bool{}
 	for _, c := range r.Comments {
-		path, ok := strings.CutPrefix(c.File, scanners.Workspace+"/")
-		if !ok {
-			return scanners.Report{}, fmt.Errorf("comment on %q, outside of the workspace", c.File)
+		path, err := scanners.Below(c.File)
+		if err != nil {
+			return scanners.Report{}, err
 		}
 		level, ok := levels[c.Level]
 		if !ok {

@@ -4,7 +4,6 @@ package zizmor
 import (
 	"fmt"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/scangate/scangate/pkg/finding"
@@ -148,9 +147,9 @@ func (r result) finding() (finding.Finding, error) {
 		if l.Symbolic.Key.Local == nil {
 			return finding.Finding{}, fmt.Errorf("no local file")
 		}
-		path, ok := strings.CutPrefix(l.Symbolic.Key.Local.Path, scanners.Workspace+"/")
-		if !ok {
-			return finding.Finding{}, fmt.Errorf("%q is outside of the workspace", l.Symbolic.Key.Local.Path)
+		path, err := scanners.Below(l.Symbolic.Key.Local.Path)
+		if err != nil {
+			return finding.Finding{}, err
 		}
 		at := l.Concrete.Location
 		f := finding.Finding{

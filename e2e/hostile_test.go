@@ -82,6 +82,8 @@ var hostiles = []hostile{
 		files: map[string]string{"go.mod": goMod, "m.go": empty, "Vendor/e.go": md5Go}},
 	{scanner: "gosec", name: "a Go file above every module", finds: "",
 		files: map[string]string{"evil.go": md5Go, "sub/go.mod": goMod, "sub/m.go": empty}},
+	{scanner: "gosec", name: "a module in a folder that the go command passes over in another", finds: md5Rule + "_tools/e.go",
+		files: map[string]string{"go.mod": goMod, "m.go": empty, "_tools/go.mod": goMod, "_tools/e.go": md5Go}},
 	{scanner: "gosec", name: "a link to Go code, behind a link that is not built", finds: md5Rule + "b.go",
 		files: map[string]string{"go.mod": goMod, "m.go": empty, "code.txt": md5Go}, links: map[string]string{"a_windows.go": "code.txt", "b.go": "code.txt"}},
 	{scanner: "gosec", name: "a link to a file that is not built", finds: md5Rule + "b.go",

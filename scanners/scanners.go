@@ -40,6 +40,9 @@ type Inputs struct {
 	Exclude  []string // and none of these, matched to the letter: the tool itself passes over exactly such names
 	Shebangs []string // or: no extension, executable or not, and a first line "#!" naming one of these interpreters (sh, bash, python3.* …)
 	Programs []string // the same, in executable files only
+	// SkipDirs are base names of folders, as globs, that the tool passes over below a project (Root). What lies above the
+	// project does not count: a module in _tools is a module.
+	SkipDirs []string
 }
 
 // Needs are what one job is given. The engine enforces them; the scheduler weighs by CPU and Memory.

@@ -114,6 +114,7 @@ func one(r Request, f Files, s scanners.Scanner) (Scan, error) {
 	scan := Scan{Scanner: s}
 	query := workspace.Query{
 		Globs: s.Inputs.Globs, Exclude: s.Inputs.Exclude, Shebangs: s.Inputs.Shebangs, Programs: s.Inputs.Programs,
+		SkipDirs: s.Inputs.SkipDirs, Root: s.Root,
 		Context: s.Context, Controls: s.Controls, Reserved: scanners.CanaryPrefix,
 		// What a file of a project means, and whether it is built, depends on its name and on what lies beside it.
 		EveryLink: s.Root != "",

@@ -61,10 +61,11 @@ func (s *Snapshot) Paths(glob string) []string {
 // snapshot want one path: both are faults of the program, and the view would hide them.
 func (s *Snapshot) Select(q Query) View {
 	targets, exclude, context := compileGlobs(q.Globs), exactGlobs(q.Exclude), compileGlobs(q.Context)
+	skipped := s.skipper(q)
 	role := func(f File) Role {
 		name := strings.ToLower(f.Path)
 		switch {
-		case (targets.match(name) || runBy(f, q.Shebangs) || f.Executable && runBy(f, q.Programs)) && !exclude.match(f.Path):
+		case (targets.match(name) || runBy(f, q.Shebangs) || f.Executable && runBy(f, q.Programs)) && !exclude.match(f.Path) && !skipped(f.Path):
 			return Target
 		case context.match(name):
 			return Context
@@ -113,6 +114,27 @@ func (s *Snapshot) Select(q Query) View {
 	}
 	v.Digest = v.digest()
 	return v
+}
+
+// skipper returns what tells whether a path lies, below its project, in one of the folders that q skips.
+func (s *Snapshot) skipper(q Query) func(string) bool {
+	if len(q.SkipDirs) == 0 {
+		return func(string) bool { return false }
+	}
+	dirs, projects := exactGlobs(q.SkipDirs), map[string]bool{}
+	for _, f := range s.Files {
+		if baseOf(f.Path) == q.Root {
+			projects[dirOf(f.Path)] = true
+		}
+	}
+	return func(path string) bool {
+		for d := dirOf(path); d != "" && !projects[d]; d = dirOf(d) {
+			if dirs.match(baseOf(d)) {
+				return true
+			}
+		}
+		return false
+	}
 }
 
 // runBy tells whether f has no extension and begins by naming one of the interpreters, which are patterns of path.Match.

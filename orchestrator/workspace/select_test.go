@@ -30,6 +30,7 @@ func TestSelect(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
 		"a.py": "1", "B.PY": "2", "vendor/v.py": "3", "go.mod": "4",
+		"vendor/v.go": "16", "_x/a.go": "17", "_t/go.mod": "18", "_t/a.go": "19", "_t/in/a.go": "20", "_t/_x/a.go": "21", "_t/vendor/d/a.go": "22",
 		"tool": "#!/usr/bin/python3.11 -E\n", "env": "#!/usr/bin/env -S python3 -u\n", "glued": "#!/usr/bin/env -Sbash -e\n", "vars": "#! /usr/bin/env A=1 bash\r\n",
 		"named.txt": "#!/bin/bash\n", ".hook": "#!/bin/bash\n", "none": "plain", "data": "5", "other": "6",
 		".bandit": "7", "d/.BANDIT": "8", "setup.cfg": "9", "conf.d/x.py": "10",
@@ -56,6 +57,8 @@ func TestSelect(t *testing.T) {
 		{"an interpreter is matched by its whole name", Query{Shebangs: []string{"python3"}}, []string{"env target"}},
 		{"or by a pattern", Query{Shebangs: []string{"python3*"}}, []string{"env target", "tool target"}},
 		{"a program is executable", Query{Programs: []string{"python3", "bash"}}, []string{"env target"}},
+		{"a folder is skipped below its project, not above it", Query{Globs: []string{"**/*.go"}, SkipDirs: []string{"vendor", "_*"}, Root: "go.mod"},
+			[]string{"_t/in/a.go target", "_t/a.go target"}},
 		{"excludes hold for shebangs", Query{Shebangs: []string{"bash"}, Exclude: []string{".*"}}, []string{"glued target", "vars target"}},
 		{"context stands beside targets, a target is no context", Query{Globs: []string{"a.py"}, Context: []string{"go.mod", "*.py"}, Exclude: []string{"b.py"}, Reserved: "scangate-canary"},
 			[]string{"a.py target", "go.mod context", "B.PY context", "ALIAS.py<scangate-canary.py context", "ALIAS.py<q?.py context", "ALIAS.py<sg0123456789ab.py context", "l1.py context", "l2.py context"}},
@@ -98,7 +101,7 @@ func TestSelect(t *testing.T) {
 			s.Select(q)
 		}()
 	}
-	if got, want := s.Paths("**/*.MOD"), []string{"go.mod"}; !slices.Equal(got, want) {
+	if got, want := s.Paths("**/*.MOD"), []string{"_t/go.mod", "go.mod"}; !slices.Equal(got, want) {
 		t.Errorf("paths: got %q, want %q", got, want)
 	}
 }

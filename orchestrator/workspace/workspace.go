@@ -55,6 +55,8 @@ func (r Reason) Incomplete() bool {
 type Query struct {
 	Globs, Exclude     []string // targets, see scanners.Inputs
 	Shebangs, Programs []string
+	SkipDirs           []string          // with Root, see scanners.Inputs
+	Root               string            // base name of the file that marks a project
 	Context            []string          // globs of files beside them
 	Controls           []string          // base-name globs that travel under an alias, without regard to case
 	Reserved           string            // base-name prefix that travels under an alias

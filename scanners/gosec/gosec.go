@@ -15,8 +15,8 @@ const version = "2.29.0"
 const unsteady = "G701,G702,G703,G704,G705,G706,G707,G708,G709,G710"
 
 // Scanner is gosec, run once for each module. It takes a package from the compiler's view of linux with cgo off; what
-// that view leaves out is excused. Vendored packages, tests, and what the go command itself passes over (testdata, and
-// folders that begin with "_" or ".") are not in scope.
+// that view leaves out is excused. Vendored packages, tests, testdata, and the folders of a module that begin with "_" or
+// ".", which the go command passes over, are not in scope; a module of its own in such a folder is.
 var Scanner = scanners.Scanner{
 	Name:    "gosec",
 	Version: version,
@@ -26,8 +26,9 @@ var Scanner = scanners.Scanner{
 
 	Scope: scanners.ProjectScope,
 	Inputs: scanners.Inputs{
-		Globs:   []string{"**/*.go"},
-		Exclude: []string{"**/*_test.go", "**/vendor/**", "**/testdata/**", "**/{_,.}*/**"},
+		Globs:    []string{"**/*.go"},
+		Exclude:  []string{"**/*_test.go", "**/testdata/**"},
+		SkipDirs: []string{"vendor", "_*", ".*"},
 	},
 	Context:  []string{"**/go.{mod,sum}", "**/*.{s,h}"},
 	Beside:   embedded,

@@ -142,6 +142,11 @@ func (f scanFlags) request(dir string) (orchestrator.Request, error) {
 	if r.Lock, err = readLock(f.lock, dir); err != nil {
 		return none, err
 	}
+	// What an adapter expects of its tool's arguments and output is of the version that the lock was made with.
+	if r.Lock.Adapters != scanners.Version {
+		return none, hinted{fmt.Errorf("lock made for adapters %s: this release has %s", r.Lock.Adapters, scanners.Version),
+			`"scangate images build --write scangate.lock" makes it anew`}
+	}
 	today := time.Now().UTC().Format(time.DateOnly)
 	if f.asOf != "" {
 		today = f.asOf

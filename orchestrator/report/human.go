@@ -198,7 +198,8 @@ func (r Report) humanFindings(p *page) {
 				p.block(indent, "fix: "+line(f.Fix, maxLong), green)
 			}
 			if f.Help != "" {
-				p.block(indent, "see "+line(f.Help, maxShort), dim)
+				// Not wrapped: else an address longer than the line leaves "see" on one of its own.
+				fmt.Fprintf(p, "%s%s\n", strings.Repeat(" ", indent), p.paint("see "+line(f.Help, maxShort), dim))
 			}
 		}
 	}

@@ -116,7 +116,7 @@ func shellcheckImage(b *testing.B) (*store.Store, images.Pin) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := supply.Supply{Store: st, Recipes: recipes, Platform: platform, Fetched: b.TempDir(), Say: b.Logf}
+	s := supply.Supply{Store: st, Recipes: recipes, Platform: platform, Fetched: b.TempDir(), Scratch: b.TempDir(), Say: b.Logf}
 	if err := s.Ensure(context.Background(), "shellcheck", pin); err != nil {
 		b.Fatal(err)
 	}

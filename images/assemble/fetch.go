@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"time"
 )
 
 // HashError means: this is not the file that the recipe names. Want and Got are SHA-256 in hex.
@@ -149,6 +151,10 @@ func command(ctx context.Context, dir string, env []string, name string, args ..
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(cmd.Environ(), env...)
+	endWithUs(cmd)
+	runtime.LockOSThread() // which is then not another's to end
+	defer runtime.UnlockOSThread()
+	cmd.WaitDelay = 2 * time.Second // after ctx has ended, for what the client has started and not ended
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {

@@ -4,8 +4,8 @@ package supply
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/scangate/scangate/images"
@@ -18,6 +18,7 @@ type Supply struct {
 	Store    *store.Store
 	Recipes  map[string]assemble.Recipe
 	Platform string
+	Scratch  string                           // parent of each build's own folder
 	Fetched  string                           // content-addressed folder of what recipes have fetched; may be kept and shared
 	Say      func(format string, args ...any) // one line for people about what takes long
 }
@@ -37,24 +38,24 @@ func (s *Supply) Ensure(ctx context.Context, name string, want images.Pin) error
 }
 
 // Build assembles the recipe's image into the store, whatever the lock says of it, and returns its pin.
-func (s *Supply) Build(ctx context.Context, name string) (images.Pin, error) {
+func (s *Supply) Build(ctx context.Context, name string) (pin images.Pin, err error) {
 	recipe, ok := s.Recipes[name]
 	if !ok {
 		return images.Pin{}, fmt.Errorf("image %s: not in the store, and there is no recipe of that name", name)
 	}
-	scratch, err := os.MkdirTemp("", "scangate-build-")
+	dir, remove, err := scratch(s.Scratch)
 	if err != nil {
 		return images.Pin{}, err
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { err = errors.Join(err, remove()) }()
 	began := time.Now()
 	s.Say("image %s %s: building from its recipe", name, recipe.Version)
-	image, err := assemble.Build(ctx, recipe, assemble.Options{Platform: s.Platform, Cache: s.Fetched, Scratch: scratch,
+	image, err := assemble.Build(ctx, recipe, assemble.Options{Platform: s.Platform, Cache: s.Fetched, Scratch: dir,
 		Log: func(line string) { s.Say("image %s: %s", name, line) }})
 	if err != nil {
 		return images.Pin{}, err
 	}
-	pin, err := s.Store.Put(ctx, image)
+	pin, err = s.Store.Put(ctx, image)
 	if err != nil {
 		return images.Pin{}, err
 	}

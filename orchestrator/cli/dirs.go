@@ -72,5 +72,6 @@ func (d dirs) make() error {
 func (d dirs) runs() string      { return filepath.Join(d.cache, "runs") }
 func (d dirs) images() string    { return filepath.Join(d.cache, "images") }
 func (d dirs) fetched() string   { return filepath.Join(d.cache, "fetched") }
+func (d dirs) builds() string    { return filepath.Join(d.cache, "builds") }
 func (d dirs) goModules() string { return filepath.Join(d.cache, "go-modules") }
 func (d dirs) canaries() string  { return filepath.Join(d.state, "canaries") }

@@ -32,7 +32,7 @@ func (e env) supply(d dirs, say func(string, ...any)) (*supply.Supply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &supply.Supply{Store: st, Recipes: recipes, Platform: platform(), Fetched: d.fetched(), Say: say}, nil
+	return &supply.Supply{Store: st, Recipes: recipes, Platform: platform(), Fetched: d.fetched(), Scratch: d.builds(), Say: say}, nil
 }
 
 // tools opens what a scan of the folder works with. The caller closes the engine.

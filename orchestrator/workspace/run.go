@@ -11,7 +11,10 @@ import (
 	"github.com/gofrs/flock"
 )
 
-const runPrefix = "run-"
+const (
+	runPrefix  = "run-"
+	gonePrefix = "gone-" // nobody's any more
+)
 
 // run is the folder of one snapshot below the store: a lease, which is locked as long as the run lives, the blobs, and
 // whatever the run lays out beside them. It is mode 0700: it holds a copy of what may be private.
@@ -61,7 +64,17 @@ func (r *run) leased() bool {
 func (r *run) blobs() string { return filepath.Join(r.dir, "blobs") }
 
 func (r *run) remove() error {
-	return errors.Join(os.RemoveAll(r.dir), r.lease.Close())
+	return errors.Join(discard(r.dir), r.lease.Close())
+}
+
+// discard removes a run's folder under another name: in one that still has a run's, a sweep could make a lease anew while
+// it is being emptied.
+func discard(dir string) error {
+	gone := filepath.Join(filepath.Dir(dir), gonePrefix+filepath.Base(dir))
+	if err := os.Rename(dir, gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(gone)
 }
 
 // Sweep removes what killed runs have left in store: every run's folder whose lease nobody holds.
@@ -75,10 +88,15 @@ func Sweep(store string) error {
 	}
 	var faults []error
 	for _, e := range entries {
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), runPrefix) {
+		dir, sweep := filepath.Join(store, e.Name()), sweepRun
+		switch {
+		case e.IsDir() && strings.HasPrefix(e.Name(), runPrefix):
+		case e.IsDir() && strings.HasPrefix(e.Name(), gonePrefix):
+			sweep = os.RemoveAll
+		default:
 			continue
 		}
-		if err := sweepRun(filepath.Join(store, e.Name())); err != nil {
+		if err := sweep(dir); err != nil {
 			faults = append(faults, fmt.Errorf("sweep runs: %w", err))
 		}
 	}
@@ -95,7 +113,7 @@ func sweepRun(dir string) error {
 	if err != nil || !held {
 		return err
 	}
-	return os.RemoveAll(dir)
+	return discard(dir)
 }
 
 // Outside refuses a store that is the folder or lies in it: a snapshot would take itself in. The store may be absent.

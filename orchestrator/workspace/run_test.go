@@ -115,3 +115,14 @@ func TestAStoreInTheWorkspaceIsRefused(t *testing.T) {
 		t.Error("the refused store was made")
 	}
 }
+
+func TestASweepTakesWhatWasBeingRemoved(t *testing.T) {
+	store := t.TempDir()
+	write(t, store, map[string]string{"gone-run-1/blobs/a": "x", "gone-run-1/lease": ""})
+	if err := Sweep(store); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(store); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}

@@ -10,7 +10,7 @@ type Pin struct {
 
 // Image is what the lock says of one name.
 type Image struct {
-	Source    string         `yaml:"source"` // "recipe", or "repository" of a vendor's own image
+	Source    string         `yaml:"source"` // FromRecipe
 	Platforms map[string]Pin `yaml:"platforms"`
 }
 

@@ -13,11 +13,8 @@ import (
 // LockSchema is the only value of Lock.Schema this release reads.
 const LockSchema = "scangate.lock/v1"
 
-// Sources an Image may come from.
-const (
-	FromRecipe     = "recipe"
-	FromRepository = "repository"
-)
+// FromRecipe is the only Source of an Image that this release knows.
+const FromRecipe = "recipe"
 
 // ErrNotPinned means: the lock says nothing of that image on that platform.
 var ErrNotPinned = errors.New("not in the lock")
@@ -103,8 +100,8 @@ func (l Lock) check() error {
 		if !nameForm.MatchString(name) {
 			return fmt.Errorf("image name %q is not lower case letters, digits and single . _ -", name)
 		}
-		if image.Source != FromRecipe && image.Source != FromRepository {
-			return fmt.Errorf("image %s: source %q is not %q or %q", name, image.Source, FromRecipe, FromRepository)
+		if image.Source != FromRecipe {
+			return fmt.Errorf("image %s: source %q is not %q", name, image.Source, FromRecipe)
 		}
 		if len(image.Platforms) == 0 {
 			return fmt.Errorf("image %s: no platform", name)

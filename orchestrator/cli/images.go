@@ -91,7 +91,7 @@ With --write FILE the digests are put into that lock instead.`,
 			if err != nil {
 				return err
 			}
-			return os.WriteFile(write, text, 0o644)
+			return replaceFile(write, text)
 		},
 	}
 	c.Flags().StringVar(&lockName, "lock", "", "read the lock from `FILE` (default: scangate.lock here, else the lock built in)")
@@ -188,7 +188,7 @@ func (e env) imagesRefresh() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return os.WriteFile(args[1], text, 0o644)
+			return replaceFile(args[1], text)
 		},
 	}
 }

@@ -81,7 +81,7 @@ var settings = []setting{
 	{name: "ordinary user, Docker", engine: "docker", folder: "of a user", user: true},
 }
 
-var abroad = []string{"TZ=Pacific/Kiritimati", "LANG=tr_TR.UTF-8", "LC_ALL=tr_TR.UTF-8", "GODEBUG=", "GOMAXPROCS=1", "NO_COLOR=1", "TERM=dumb"}
+var abroad = []string{"TZ=Pacific/Kiritimati", "LANG=tr_TR.UTF-8", "LC_ALL=tr_TR.UTF-8", "GOMAXPROCS=1", "NO_COLOR=1", "TERM=dumb"}
 
 // someone is an ordinary user of no name.
 const someone = 12345

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -18,6 +19,7 @@ import (
 	"testing"
 
 	"github.com/scangate/scangate/images"
+	"github.com/scangate/scangate/images/store"
 	"github.com/scangate/scangate/scanners"
 	"github.com/scangate/scangate/scanners/all"
 	"github.com/scangate/scangate/scanners/inline"
@@ -282,7 +284,7 @@ func runBare(t *testing.T, s scanners.Scanner, dir, modules, wd string, files []
 	return runIn(t, "/", nil, unshare, args...)
 }
 
-// rootfs is where the command has unpacked the image that the lock pins.
+// rootfs is the unpacked image that the lock pins, from the command's own store.
 func rootfs(t *testing.T, s scanners.Scanner) string {
 	t.Helper()
 	lock, err := images.Builtin()
@@ -293,8 +295,12 @@ func rootfs(t *testing.T, s scanners.Scanner) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(imageStore(t), "rootfs", strings.TrimPrefix(pin.Manifest, "sha256:"))
-	if _, err := os.Stat(dir + ".complete"); err != nil {
+	st, err := store.Open(imageStore(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := st.Rootfs(context.Background(), pin)
+	if err != nil {
 		t.Fatalf("find the root file system of %s: %v", s.Name, err)
 	}
 	return dir

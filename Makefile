@@ -38,6 +38,7 @@ check:
 	$(GO) vet -tags e2e ./...
 
 engine:
+	@.ci/test-tools
 	@.ci/docker-engine
 
 cc:

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/scangate/scangate/orchestrator/engine"
 	"github.com/scangate/scangate/orchestrator/engine/sandbox"
 )
@@ -36,6 +38,8 @@ func New(o Options) (engine.Engine, error) {
 }
 
 func open(o Options) (*embedded, error) {
+	// libcontainer warns through logrus of what an Outcome says already, such as that an ordinary user has no cgroup.
+	logrus.SetLevel(logrus.ErrorLevel)
 	mounted, err := cgroupMounted()
 	if err != nil {
 		return nil, err

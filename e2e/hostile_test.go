@@ -164,6 +164,15 @@ var hostiles = []hostile{
 		files: map[string]string{".gitignore": "*\n", "s/a.py": shellPy}, prepare: inGit([]string{"s/a.py"})},
 	{scanner: "bandit", name: "a file that git is told not to look at", finds: "B602 a.py",
 		files: map[string]string{".gitignore": "*.py\n", "a.py": shellPy}, prepare: inGit([]string{"a.py"}, "--skip-worktree", "--assume-unchanged")},
+	{scanner: "bandit", name: "a file that a submodule tracks and its own ignore file names", finds: "B602 sub/a.py",
+		files: map[string]string{"ok.py": harmless, "sub/.gitignore": "*.py\n", "sub/a.py": shellPy}, prepare: func(t *testing.T, dir string) {
+			sub := filepath.Join(dir, "sub")
+			inGit([]string{"a.py"})(t, sub)
+			if r := runIn(t, sub, nil, "git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "a"); r.exit != 0 {
+				t.Fatalf("git commit: %s", r.stderr)
+			}
+			inGit([]string{"ok.py", "sub"})(t, dir)
+		}},
 	{scanner: "bandit", name: "an ignore file that is a link", finds: "B602 a.py",
 		files: map[string]string{"all": "*\n", "a.py": shellPy}, links: map[string]string{".gitignore": "all"}, prepare: inGit([]string{"all"})},
 	{scanner: "bandit", name: "a link to text", finds: "B602 a.py",

@@ -333,11 +333,12 @@ func TestWorktreesAndSubmodulesHaveTheirIndexElsewhere(t *testing.T) {
 		t.Errorf("worktree: got %q, want %q", got, want)
 	}
 
-	// A submodule's files are in scope although a rule ignores its folder: it is tracked. So are those of a nested repository.
+	// A submodule's files are in scope although a rule ignores its folder: it is tracked. So is what a rule ignores and the
+	// submodule tracks, and what is in a nested repository.
 	git(t, dir, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "-f", tree, "sub")
 	write(t, dir, map[string]string{"nested/x.py": "", "sub/y.py": "", "sub/z.log": ""})
 	git(t, filepath.Join(dir, "nested"), "init", "-q")
-	want := []string{".gitignore", ".gitmodules", "kept.log", "nested/x.py", "sub/.gitignore", "sub/y.py"}
+	want := []string{".gitignore", ".gitmodules", "kept.log", "nested/x.py", "sub/.gitignore", "sub/kept.log", "sub/y.py"}
 	if got := paths(snapshot(t, dir)); !slices.Equal(got, want) {
 		t.Errorf("submodule: got %q, want %q", got, want)
 	}

@@ -27,6 +27,21 @@ func (x *index) gitlink(path string) bool {
 	return found
 }
 
+// graft takes in what the index of the submodule at path names, nil where it is not checked out.
+func (x *index) graft(path string, sub *index) {
+	if sub == nil {
+		return
+	}
+	take := func(to *[]string, from []string) {
+		for _, p := range from {
+			*to = append(*to, path+"/"+p)
+		}
+		slices.Sort(*to)
+	}
+	take(&x.paths, sub.paths)
+	take(&x.gitlinks, sub.gitlinks)
+}
+
 // below tells whether the index has anything in the folder at path.
 func (x *index) below(path string) bool {
 	for _, list := range [][]string{x.paths, x.gitlinks} {

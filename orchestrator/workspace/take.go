@@ -94,7 +94,7 @@ func (s *Snapshot) fill(ctx context.Context, dir string, index *index, o Options
 	defer cancel(nil)
 	readers := pool.New().WithMaxGoroutines(cmp.Or(max(o.Jobs, 0), runtime.NumCPU()))
 	w := &walk{
-		ctx: ctx, cancel: cancel, start: readers.Go, index: index, blobs: s.blobs,
+		ctx: ctx, root: dir, cancel: cancel, start: readers.Go, index: index, blobs: s.blobs,
 		limit: cmp.Or(o.MaxFileBytes, DefaultMaxFileBytes), maxFiles: o.MaxFiles, links: map[string]string{},
 	}
 	err = w.dir(root, "", 0, nil, false)

@@ -5,7 +5,9 @@ package workspace
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -42,6 +44,7 @@ func (f *folder) release() {
 // is opened for longer than it takes to see what it is.
 type walk struct {
 	ctx      context.Context
+	root     string // the folder, by name
 	index    *index // nil: there is no git, everything is in scope
 	blobs    *blobs
 	limit    int64             // bytes of a file
@@ -180,6 +183,13 @@ func (w *walk) enter(f *folder, path, name string, depth int, rules *ignoreFile,
 	}
 	sub := newFolder(fd, path)
 	defer sub.release()
+	if w.index != nil && w.index.gitlink(path) {
+		tracked, err := readIndex(filepath.Join(w.root, path))
+		if err != nil {
+			return fmt.Errorf("submodule %s: %w", path, err)
+		}
+		w.index.graft(path, tracked)
+	}
 	return w.dir(sub, path, depth+1, rules, ignored)
 }
 

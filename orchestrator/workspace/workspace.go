@@ -4,7 +4,8 @@
 // In scope is everything in git's index and every other file that no .gitignore of the folder ignores; without a .git in
 // the folder itself, every file. Ignores from outside the tree (core.excludesFile, .git/info/exclude) are not read, so
 // that a laptop and CI see the same. Nothing is executed to learn this: the index and the .gitignore files are read here.
-// A file below a nested repository, or a submodule, is judged like any other: by the outer index and the .gitignore files.
+// What a submodule tracks is in scope too, by its own index. A file below another nested repository is judged like any
+// other: by the outer index and the .gitignore files.
 // Nothing named .git is ever in a snapshot.
 //
 // A snapshot is consistent file by file: each file is read once, and what was read is what is hashed, stored and scanned.

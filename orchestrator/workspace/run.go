@@ -6,79 +6,52 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/gofrs/flock"
+	"github.com/scangate/scangate/pkg/lease"
 )
 
-const (
-	runPrefix  = "run-"
-	gonePrefix = "gone-" // nobody's any more
-)
+const runPrefix = "run-"
 
-// run is the folder of one snapshot below the store: a lease, which is locked as long as the run lives, the blobs, and
-// whatever the run lays out beside them. It is mode 0700: it holds a copy of what may be private.
+// run is the folder of one snapshot below the store: the blobs, and whatever the run lays out beside them. It is mode
+// 0700: it holds a copy of what may be private. Its lease stands beside it.
 type run struct {
 	dir   string
-	lease *flock.Flock
+	lease *lease.Lease
 }
 
 func newRun(store string) (*run, error) {
 	if err := os.MkdirAll(store, 0o700); err != nil {
 		return nil, err
 	}
-	// Between mkdir and lock a Sweep may take the folder for an abandoned one; then the next try has a new one.
-	for range 16 {
-		dir, err := os.MkdirTemp(store, runPrefix)
-		if err != nil {
-			return nil, err
-		}
-		r := &run{dir: dir, lease: flock.New(filepath.Join(dir, "lease"))}
-		held, err := r.lease.TryLock()
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		if held && r.leased() {
-			if err := os.Mkdir(r.blobs(), 0o700); err != nil {
-				return nil, errors.Join(err, r.remove())
-			}
-			return r, nil
-		}
-		if err := r.lease.Close(); err != nil {
-			return nil, err
-		}
-	}
-	return nil, errors.New("every new folder was swept away")
-}
-
-// leased tells whether the locked file is still the one at its path.
-func (r *run) leased() bool {
-	held, err := r.lease.Stat()
+	name, l, err := lease.Take(store)
 	if err != nil {
-		return false
+		return nil, err
 	}
-	there, err := os.Stat(r.lease.Path())
-	return err == nil && os.SameFile(held, there)
+	r := &run{dir: filepath.Join(store, runPrefix+name), lease: l}
+	for _, dir := range []string{r.dir, r.blobs()} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return nil, errors.Join(err, r.remove())
+		}
+	}
+	return r, nil
 }
 
 func (r *run) blobs() string { return filepath.Join(r.dir, "blobs") }
 
+// remove gives the lease back last, so that a removal cut short is taken up by the next sweep.
 func (r *run) remove() error {
-	return errors.Join(discard(r.dir), r.lease.Close())
-}
-
-// discard removes a run's folder under another name: in one that still has a run's, a sweep could make a lease anew while
-// it is being emptied.
-func discard(dir string) error {
-	gone := filepath.Join(filepath.Dir(dir), gonePrefix+filepath.Base(dir))
-	if err := os.Rename(dir, gone); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if err := os.RemoveAll(r.dir); err != nil {
+		return errors.Join(err, r.lease.Drop())
 	}
-	return os.RemoveAll(gone)
+	return r.lease.End()
 }
 
-// Sweep removes what killed runs have left in store: every run's folder whose lease nobody holds.
+// Sweep removes what killed runs have left in store: every run whose lease nobody holds.
 func Sweep(store string) error {
+	// Folders before leases: a run that starts in between is not among the folders, and one among them has had its lease
+	// before and keeps it for longer.
 	entries, err := os.ReadDir(store)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -86,34 +59,35 @@ func Sweep(store string) error {
 	if err != nil {
 		return fmt.Errorf("sweep runs: %w", err)
 	}
-	var faults []error
+	names, err := lease.Names(store)
+	if err != nil {
+		return fmt.Errorf("sweep runs: %w", err)
+	}
 	for _, e := range entries {
-		dir, sweep := filepath.Join(store, e.Name()), sweepRun
-		switch {
-		case e.IsDir() && strings.HasPrefix(e.Name(), runPrefix):
-		case e.IsDir() && strings.HasPrefix(e.Name(), gonePrefix):
-			sweep = os.RemoveAll
-		default:
-			continue
+		if name, ok := strings.CutPrefix(e.Name(), runPrefix); ok && e.IsDir() {
+			names = append(names, name)
 		}
-		if err := sweep(dir); err != nil {
+	}
+	slices.Sort(names)
+	var faults []error
+	for _, name := range slices.Compact(names) {
+		if err := sweepRun(store, name); err != nil {
 			faults = append(faults, fmt.Errorf("sweep runs: %w", err))
 		}
 	}
 	return errors.Join(faults...)
 }
 
-func sweepRun(dir string) error {
-	lease := flock.New(filepath.Join(dir, "lease"))
-	defer lease.Close()
-	held, err := lease.TryLock()
-	if errors.Is(err, fs.ErrNotExist) { // its run, or another sweep, was faster
-		return nil
+func sweepRun(store, name string) error {
+	dir := filepath.Join(store, runPrefix+name)
+	l, err := lease.Inherit(store, name)
+	if errors.Is(err, fs.ErrNotExist) { // a run has its lease for longer than its folder
+		return os.RemoveAll(dir)
 	}
-	if err != nil || !held {
+	if err != nil || l == nil {
 		return err
 	}
-	return discard(dir)
+	return (&run{dir: dir, lease: l}).remove()
 }
 
 // Outside refuses a store that is the folder or lies in it: a snapshot would take itself in. The store may be absent.

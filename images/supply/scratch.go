@@ -3,57 +3,55 @@ package supply
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
-	"github.com/gofrs/flock"
+	"github.com/scangate/scangate/pkg/lease"
 )
 
-// scratch makes a build's own folder below parent, and first removes those of builds that were killed. A build holds a
-// lock in its folder as long as its process lives; one lock of the parent keeps the making and removing apart.
+// scratch makes a build's own folder below parent, beside a lease that lasts as long as the process, and first removes
+// those of builds that were killed.
 func scratch(parent string) (dir string, remove func() error, err error) {
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return "", nil, fmt.Errorf("make scratch folder: %w", err)
 	}
-	var lease *flock.Flock
-	err = alone(parent, func() (err error) {
-		if err := sweep(parent); err != nil {
-			return fmt.Errorf("remove what killed builds left: %w", err)
-		}
-		if dir, err = os.MkdirTemp(parent, "build-"); err != nil {
-			return err
-		}
-		lease = flock.New(filepath.Join(dir, "lease"))
-		return lease.Lock()
-	})
+	if err := sweep(parent); err != nil {
+		return "", nil, fmt.Errorf("remove what killed builds left: %w", err)
+	}
+	name, l, err := lease.Take(parent)
 	if err != nil {
 		return "", nil, fmt.Errorf("make scratch folder: %w", err)
 	}
-	return dir, func() error {
-		return alone(parent, func() error { return errors.Join(os.RemoveAll(dir), lease.Close()) })
-	}, nil
+	dir = filepath.Join(parent, name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", nil, fmt.Errorf("make scratch folder: %w", errors.Join(err, l.End()))
+	}
+	return dir, func() error { return discard(dir, l) }, nil
 }
 
-func alone(parent string, do func() error) error {
-	l := flock.New(filepath.Join(parent, ".lock"))
-	if err := l.Lock(); err != nil {
-		return err
+// discard gives the lease back last, so that a removal cut short is taken up by the next build.
+func discard(dir string, l *lease.Lease) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return errors.Join(err, l.Drop())
 	}
-	return errors.Join(do(), l.Close())
+	return l.End()
 }
 
 func sweep(parent string) error {
-	dirs, err := filepath.Glob(filepath.Join(parent, "build-*"))
+	names, err := lease.Names(parent)
 	if err != nil {
 		return err
 	}
-	for _, dir := range dirs {
-		lease := flock.New(filepath.Join(dir, "lease"))
-		free, err := lease.TryLock()
-		if err == nil && free {
-			err = os.RemoveAll(dir)
+	for _, name := range names {
+		l, err := lease.Inherit(parent, name)
+		if l == nil && (err == nil || errors.Is(err, fs.ErrNotExist)) { // it lives, or another sweep was here
+			continue
 		}
-		if err := errors.Join(err, lease.Close()); err != nil {
+		if err == nil {
+			err = discard(filepath.Join(parent, name), l)
+		}
+		if err != nil {
 			return err
 		}
 	}

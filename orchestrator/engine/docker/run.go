@@ -38,6 +38,8 @@ func (d *docker) run(ctx context.Context, j engine.Job) (engine.Outcome, error) 
 	if err != nil {
 		return engine.Outcome{}, err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, j.Limits.Timeout+patienceForAll, errors.New("the daemon has not answered in time"))
+	defer cancel()
 	mounts, err := binds(d.initDir, j.Mounts, d.nested)
 	if err != nil {
 		return engine.Outcome{}, err
@@ -75,6 +77,9 @@ func (d *docker) run(ctx context.Context, j engine.Job) (engine.Outcome, error) 
 	seen.Cgroups = limited(d.info) && held(asked, end.HostConfig)
 	return engine.Conclude(j, c, seen), nil
 }
+
+// patienceForAll is what a daemon may take for all that it is asked about a job, beside the job's own time.
+const patienceForAll = 2 * time.Minute
 
 // finish waits for the end, and kills a container that does not end by itself.
 func (d *docker) finish(ctx context.Context, name string, ended <-chan error) (killed bool, err error) {
@@ -143,7 +148,7 @@ func (d *docker) attach(ctx context.Context, name string) (types.HijackedRespons
 				wire.Close()
 			}
 		}()
-		return types.HijackedResponse{}, ctx.Err()
+		return types.HijackedResponse{}, context.Cause(ctx)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/scangate/scangate/orchestrator/engine"
 	"github.com/scangate/scangate/orchestrator/engine/enginetest"
 	"github.com/scangate/scangate/orchestrator/engine/sandbox"
+	"github.com/scangate/scangate/pkg/lease"
 )
 
 // ordinary is a user of the host who is nobody and owns nothing.
@@ -149,10 +150,10 @@ func TestAKilledParentLeavesNoProcess(t *testing.T) {
 		gone(t, mark, dir)
 	}
 	runs := filepath.Join(dir, "state", "runs")
-	leases, err := filepath.Glob(filepath.Join(runs, "*"+leaseSuffix))
+	ids, err := lease.Names(runs)
 	must(t, err)
-	if len(leases) < 20 {
-		t.Fatalf("only %d runs have left a lease", len(leases))
+	if len(ids) < 20 {
+		t.Fatalf("only %d runs have left a lease", len(ids))
 	}
 	e, err := open(options(filepath.Join(dir, "state"), ""))
 	must(t, err)
@@ -160,8 +161,7 @@ func TestAKilledParentLeavesNoProcess(t *testing.T) {
 	must(t, e.Close())
 	left, err := os.ReadDir(runs)
 	must(t, err)
-	for _, l := range leases {
-		id := strings.TrimSuffix(filepath.Base(l), leaseSuffix)
+	for _, id := range ids {
 		cgroups, err := filepath.Glob("/sys/fs/cgroup/*/scangate/" + id + "*")
 		must(t, err)
 		if len(left) > 0 || len(cgroups) > 0 {
@@ -203,7 +203,7 @@ func TestASweepLeavesTheLivingAlone(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(e.runs, other.run)); err != nil {
 		t.Fatal(err)
 	}
-	must(t, other.lease.Close()) // as its death would
+	must(t, other.lease.Drop()) // as its death would
 	must(t, e.Sweep(t.Context()))
 	if _, err := os.Stat(filepath.Join(e.runs, other.run)); !os.IsNotExist(err) {
 		t.Fatalf("still there: %v", err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/scangate/scangate/orchestrator/engine"
 	"github.com/scangate/scangate/orchestrator/engine/sandbox"
+	"github.com/scangate/scangate/pkg/lease"
 )
 
 type embedded struct {
@@ -24,7 +25,7 @@ type embedded struct {
 	initDir  string
 	runs     string // folder of all runs
 	run      string // id of ours
-	lease    *os.File
+	lease    *lease.Lease
 	jobs     atomic.Int64
 }
 
@@ -61,8 +62,8 @@ func open(o Options) (*embedded, error) {
 	if err := able(filepath.Join(e.initDir, filepath.Base(sandbox.InitPath)), e.rootless); err != nil {
 		return nil, err
 	}
-	if e.run, e.lease, err = takeLease(e.runs); err != nil {
-		return nil, fmt.Errorf("take lease: %w", err)
+	if e.run, e.lease, err = takeRun(e.runs); err != nil {
+		return nil, fmt.Errorf("make run folder: %w", err)
 	}
 	if e.rootless {
 		e.noCgroup = "an ordinary user owns none"
@@ -78,5 +79,5 @@ func (e *embedded) Name() string { return "embedded" }
 
 // Close gives up the run's folder and lease. No job may be running.
 func (e *embedded) Close() error {
-	return errors.Join(e.removeRun(e.run, e.lease), e.lease.Close())
+	return e.removeRun(e.run, e.lease)
 }

@@ -204,8 +204,8 @@ func (s *Snapshot) Read(path string) ([]byte, error) {
 		return nil, fmt.Errorf("read %q: %w", path, err)
 	}
 	defer r.Close()
-	text, err := io.ReadAll(r)
-	if err != nil {
+	text := make([]byte, f.Size) // a file may be large, and io.ReadAll needs twice as much
+	if _, err := io.ReadFull(r, text); err != nil {
 		return nil, fmt.Errorf("read %q: %w", path, err)
 	}
 	return text, nil

@@ -167,7 +167,7 @@ func (h house) leases() []string {
 func (h house) left(t *testing.T, leases []string) []string {
 	t.Helper()
 	out := append(h.running(), h.containers(t, true)...)
-	for _, glob := range []string{h.cache + "/scangate/runs/*", h.state + "/scangate/embedded/runs/*", h.state + "/scangate/docker/lease-*"} {
+	for _, glob := range []string{h.cache + "/scangate/runs/*", h.state + "/scangate/embedded/runs/*", h.state + "/scangate/docker/*.lease"} {
 		found, _ := filepath.Glob(glob)
 		out = append(out, found...)
 	}

@@ -48,7 +48,7 @@ type docker struct {
 	podman  bool
 	nested  bool // a bind can be made read-only with everything below it (API 1.44)
 	initDir string
-	lease   *lease
+	lease   *owned
 	jobs    atomic.Int64
 
 	mu     sync.Mutex
@@ -131,9 +131,9 @@ func (d *docker) Close() error {
 		}
 	}
 	if errors.Join(errs...) == nil {
-		errs = append(errs, d.lease.end())
+		errs = append(errs, d.lease.End())
 	} else {
-		errs = append(errs, d.lease.release()) // the next Sweep removes the rest
+		errs = append(errs, d.lease.Drop()) // the next Sweep removes the rest
 	}
 	return errors.Join(append(errs, d.api.Close())...)
 }

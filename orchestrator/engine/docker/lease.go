@@ -9,20 +9,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/gofrs/flock"
+
+	"github.com/scangate/scangate/pkg/lease"
 )
 
-// Every container carries the lease of the run that made it. A lease is a file below Options.Dir that its run holds
-// locked (flock) from before its first container to after its last; the kernel drops the lock when the run dies, however
-// it dies. A container is reaped only where all of this is so: it carries our owner, which is a random name kept in
-// Options.Dir; and its lease's lock can be had, or its file is gone. So a run never reaps another's containers: not of
-// another user or machine that shares the daemon (other owner), nor of a run beside it (locked). A lock, unlike a
-// process id, means the same in every pid namespace that shares Options.Dir.
+// Every container carries the lease of the run that made it, which its run holds in Options.Dir from before its first
+// container to after its last. A container is reaped only where all of this is so: it carries our owner, which is a random
+// name kept in Options.Dir; and its lease can be inherited, or is gone. So a run never reaps another's containers: not of
+// another user or machine that shares the daemon (other owner), nor of a run beside it (held).
 const (
 	labelOwner = "scangate.owner"
 	labelLease = "scangate.lease"
@@ -32,44 +30,22 @@ const (
 // removal bounds the removing of containers, which goes on after the caller's context has ended.
 const removal = 30 * time.Second
 
-type lease struct {
-	dir, owner, id string
-	lock           *flock.Flock
+// owned is the lease of a run, and whose it is.
+type owned struct {
+	owner, id string
+	*lease.Lease
 }
 
-func leaseFile(dir, id string) string { return filepath.Join(dir, "lease-"+id) }
-
-func takeLease(dir string) (*lease, error) {
+func takeLease(dir string) (*owned, error) {
 	owner, err := ownerOf(dir)
 	if err != nil {
 		return nil, fmt.Errorf("name docker's state folder: %w", err)
 	}
-	for range 10 {
-		id := random()
-		lock := flock.New(leaseFile(dir, id))
-		held, err := lock.TryLock()
-		if err != nil {
-			return nil, fmt.Errorf("lock lease: %w", err)
-		}
-		if held && current(lock) {
-			return &lease{dir: dir, owner: owner, id: id, lock: lock}, nil
-		}
-		// A sweep came between making the file and locking it.
-		if err := lock.Close(); err != nil {
-			return nil, fmt.Errorf("unlock lease: %w", err)
-		}
-	}
-	return nil, errors.New("lock lease: another process takes every new one")
-}
-
-// current says whether the locked file is still the one at its path.
-func current(lock *flock.Flock) bool {
-	there, err := os.Stat(lock.Path())
+	id, l, err := lease.Take(dir)
 	if err != nil {
-		return false
+		return nil, err
 	}
-	held, err := lock.Stat()
-	return err == nil && os.SameFile(there, held)
+	return &owned{owner, id, l}, nil
 }
 
 // ownerOf reads the folder's random name, and gives it one the first time.
@@ -114,14 +90,7 @@ func random() string {
 	return hex.EncodeToString(b[:])
 }
 
-// end gives the lease back for good, release leaves its file for a sweep to find.
-func (l *lease) end() error {
-	return errors.Join(os.Remove(l.lock.Path()), l.lock.Close())
-}
-
-func (l *lease) release() error { return l.lock.Close() }
-
-func (l *lease) labels(job string) map[string]string {
+func (l *owned) labels(job string) map[string]string {
 	return map[string]string{labelOwner: l.owner, labelLease: l.id, labelJob: job}
 }
 
@@ -146,17 +115,17 @@ func (d *docker) containers(ctx context.Context) ([]husk, error) {
 // Sweep removes the containers of runs that have died, then their leases.
 func (d *docker) Sweep(ctx context.Context) error {
 	// Leases before containers: a run that starts in between is not among the leases.
-	files, err := filepath.Glob(leaseFile(d.opts.Dir, "*"))
+	names, err := lease.Names(d.opts.Dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("sweep: %w", err)
 	}
 	husks, err := d.containers(ctx)
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	of := map[string][]husk{}
-	for _, f := range files {
-		of[strings.TrimPrefix(filepath.Base(f), "lease-")] = nil
+	for _, name := range names {
+		of[name] = nil
 	}
 	for _, h := range husks {
 		of[h.lease] = append(of[h.lease], h)
@@ -174,29 +143,27 @@ func (d *docker) Sweep(ctx context.Context) error {
 }
 
 // reap removes what a lease left, if its run is dead.
-func (d *docker) reap(ctx context.Context, id string, husks []husk) (err error) {
+func (d *docker) reap(ctx context.Context, id string, husks []husk) error {
 	if b, bad := hex.DecodeString(id); bad != nil || len(b) != 16 {
 		return fmt.Errorf("a container carries the lease %q, which we never give", id)
 	}
-	lock := flock.New(leaseFile(d.opts.Dir, id), flock.SetFlag(os.O_RDWR))
-	dead, err := lock.TryLock()
+	l, err := lease.Inherit(d.opts.Dir, id)
 	gone := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !gone {
-		return fmt.Errorf("try lease: %w", err)
+		return err
 	}
-	if !dead && !gone {
+	if l == nil && !gone { // its run lives
 		return nil
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
 	var errs []error
 	for _, h := range husks {
 		errs = append(errs, d.remove(ctx, h.id))
 	}
-	if err := errors.Join(errs...); err != nil || gone {
+	switch err := errors.Join(errs...); {
+	case gone:
 		return err
+	case err != nil: // the next sweep removes the rest
+		return errors.Join(err, l.Drop())
 	}
-	if err := os.Remove(lock.Path()); !errors.Is(err, fs.ErrNotExist) { // else another sweep was here
-		return err
-	}
-	return nil
+	return l.End()
 }

@@ -57,7 +57,7 @@ func TestAKilledRunLeavesNothingRunningAndTheNextSweepRemovesTheRest(t *testing.
 	if husks := containers(t, dir, false); len(husks) != 0 {
 		t.Fatalf("left after the sweep: %v", husks)
 	}
-	if leases, _ := filepath.Glob(dir + "/lease-*"); len(leases) != 1 {
+	if leases, _ := filepath.Glob(dir + "/*.lease"); len(leases) != 1 {
 		t.Fatalf("leases %v, want the living one's only", leases)
 	}
 }

@@ -73,7 +73,7 @@ func (d *daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // add puts a container of a run into the daemon.
-func (d *daemon) add(id string, l *lease) {
+func (d *daemon) add(id string, l *owned) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.containers[id] = l.labels("job")
@@ -111,12 +111,12 @@ func TestSweepRemovesOnlyWhatDeadRunsOfOurFolderLeft(t *testing.T) {
 	alive, ours, foreign := start(t, host, dir), start(t, host, dir), start(t, host, other)
 	dead, err := takeLease(dir)
 	must(t, err)
-	must(t, dead.release()) // as the kernel does for a killed run
+	must(t, dead.Drop()) // as the kernel does for a killed run
 	gone, err := takeLease(dir)
 	must(t, err)
-	must(t, gone.end())
-	must(t, foreign.lease.release())
-	for id, l := range map[string]*lease{"alive": alive.lease, "ours": ours.lease, "foreign": foreign.lease, "dead": dead, "gone": gone} {
+	must(t, gone.End())
+	must(t, foreign.lease.Drop())
+	for id, l := range map[string]*owned{"alive": alive.lease, "ours": ours.lease, "foreign": foreign.lease, "dead": dead, "gone": gone} {
 		d.add(id, l)
 	}
 	for range 2 {
@@ -125,7 +125,7 @@ func TestSweepRemovesOnlyWhatDeadRunsOfOurFolderLeft(t *testing.T) {
 			t.Fatalf("left %s, want alive, foreign, ours", got)
 		}
 	}
-	files, err := filepath.Glob(dir + "/lease-*")
+	files, err := filepath.Glob(dir + "/*.lease")
 	must(t, err)
 	if len(files) != 2 {
 		t.Errorf("lease files %v, want those of the two living runs", files)
@@ -134,7 +134,7 @@ func TestSweepRemovesOnlyWhatDeadRunsOfOurFolderLeft(t *testing.T) {
 	if got := d.left(); got != "alive foreign" {
 		t.Errorf("left after Close: %s", got)
 	}
-	if _, err := os.Stat(leaseFile(dir, ours.lease.id)); !os.IsNotExist(err) {
+	if _, err := os.Stat(filepath.Join(dir, ours.lease.id+".lease")); !os.IsNotExist(err) {
 		t.Errorf("Close left its lease: %v", err)
 	}
 	must(t, alive.Close())
@@ -143,11 +143,11 @@ func TestSweepRemovesOnlyWhatDeadRunsOfOurFolderLeft(t *testing.T) {
 func TestSweepRefusesALeaseThatIsAPath(t *testing.T) {
 	d, host := serve(t)
 	e := start(t, host, t.TempDir())
-	d.add("evil", &lease{owner: e.lease.owner, id: "../../etc/passwd"})
+	d.add("evil", &owned{owner: e.lease.owner, id: "../../etc/passwd"})
 	if err := e.Sweep(t.Context()); err == nil || !strings.Contains(err.Error(), "never give") {
 		t.Fatalf("got %v", err)
 	}
-	must(t, e.lease.end())
+	must(t, e.lease.End())
 }
 
 func TestAFolderKeepsItsOwner(t *testing.T) {

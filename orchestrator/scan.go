@@ -49,7 +49,7 @@ type Tools struct {
 
 // Event tells a watcher how far a scan is. Only for eyes.
 type Event struct {
-	Stage   string // image or scan
+	Stage   string // image, scan or clean-up
 	Scanner string
 	Done    bool // that scanner's last job has ended
 	Total   int  // scanners with jobs
@@ -64,7 +64,12 @@ func Scan(ctx context.Context, r Request, t Tools) (report.Report, Record, error
 	if err != nil {
 		return report.Report{}, rec, err
 	}
-	defer snap.Close()
+	defer func() {
+		// The result stands; the next run's sweep removes what is left.
+		if err := snap.Close(); err != nil {
+			t.Watch(Event{Stage: "clean-up", Detail: err.Error()})
+		}
+	}()
 	rec.lap("snapshot")
 
 	p, err := Plan(r, snap)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -81,7 +82,7 @@ func (e env) planCommand() *cobra.Command {
 		Use:   "plan [DIR]",
 		Short: "Show, as JSON, the jobs that run would run",
 		Args:  cobra.MaximumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) (err error) {
 			req, err := f.request(dirArg(args))
 			if err != nil {
 				return err
@@ -94,7 +95,7 @@ func (e env) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer snap.Close()
+			defer func() { err = errors.Join(err, snap.Close()) }()
 			p, err := orchestrator.Plan(req, snap)
 			if err != nil {
 				return err

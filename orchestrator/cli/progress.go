@@ -49,9 +49,14 @@ func (p *progress) line(format string, args ...any) {
 func (p *progress) event(e orchestrator.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e.Stage == "image" {
+	switch e.Stage {
+	case "image":
 		p.clear()
 		fmt.Fprintf(p.w, "scangate: image %s: %s\n", e.Scanner, report.Line(e.Detail))
+		return
+	case "clean-up":
+		p.clear()
+		fmt.Fprintf(p.w, "scangate: clean up: %s\n", report.Line(e.Detail))
 		return
 	}
 	if e.Done {

@@ -216,7 +216,11 @@ func (e env) scan(ctx context.Context, r orchestrator.Request, f scanFlags) (rep
 	if err != nil {
 		return report.Report{}, orchestrator.Record{}, err
 	}
-	defer t.Engine.Close()
+	defer func() {
+		if err := t.Engine.Close(); err != nil { // the result stands; the next run's sweep removes what is left
+			p.line("clean up: %s", report.Line(err.Error()))
+		}
+	}()
 	rep, rec, err := orchestrator.Scan(ctx, r, t)
 	if err == nil && !isTerminal(e.stdout) { // there the report itself tells
 		tellFaults(rep.Decision.Results, p)

@@ -46,7 +46,7 @@ func cases(s Subject, ws string) []row {
 		{name: "a deadline ends a whole tree", act: []string{"child", "stubborn"}, job: short, fault: engine.Timeout},
 		{name: "a death by signal is no exit status", act: []string{"raise", "9"}, fault: engine.Killed},
 		{name: "a daemon that holds the pipes is not waited for", act: []string{"daemon"}},
-		{name: "a fork bomb is bounded", act: []string{"bomb", "200"}, out: is("refused")},
+		{name: "a fork bomb is bounded", act: []string{"bomb", "1000"}, out: is("refused")},
 		{name: "no signal ends PID 1", act: []string{"murder"}, out: is("done")},
 		{name: "the environment is the job's and nothing else", act: []string{"env"}, out: is("PATH=/\nGOMAXPROCS=2")},
 		{name: "it may be empty", act: []string{"env"}, job: func(j *engine.Job) { j.Env = nil }, out: is("")},

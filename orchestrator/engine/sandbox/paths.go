@@ -9,6 +9,10 @@ const ShmSize = 64 << 20
 // InitTasks are the init's own threads, which a pids cgroup counts with the job's.
 const InitTasks = 16
 
+// Sharing is for how many jobs at a time the tasks of one user are allowed, where neither a cgroup nor a user namespace
+// counts a job's own.
+const Sharing = 16
+
 // NoFile is the limit of open files: the kernel's own default, INR_OPEN_MAX in linux/fs.h.
 const NoFile = 4096
 

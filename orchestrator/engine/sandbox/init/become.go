@@ -108,10 +108,14 @@ func setRlimits(spec sandbox.Spec) error {
 	limits := []limit{{"core", unix.RLIMIT_CORE, 0, 0}, {"nofile", unix.RLIMIT_NOFILE, n, n}}
 	if spec.Rlimits {
 		l := spec.Limits
+		tasks, err := taskLimit(spec)
+		if err != nil {
+			return err
+		}
 		cpu := uint64((l.Timeout*time.Duration(max(l.CPU, 1)) + time.Second - 1) / time.Second)
 		limits = append(limits,
 			limit{"data", unix.RLIMIT_DATA, uint64(l.Memory), uint64(l.Memory)},
-			limit{"nproc", unix.RLIMIT_NPROC, uint64(l.Pids), uint64(l.Pids)},
+			limit{"nproc", unix.RLIMIT_NPROC, tasks, tasks},
 			limit{"cpu", unix.RLIMIT_CPU, cpu, cpu + 1}) // SIGXCPU, a second later SIGKILL
 	}
 	for _, l := range limits {
@@ -120,6 +124,19 @@ func setRlimits(spec sandbox.Spec) error {
 		}
 	}
 	return nil
+}
+
+// taskLimit is for RLIMIT_NPROC, by which the kernel counts a user's tasks in a user namespace: in one of its own the
+// job's alone, else those of every job beside it, which must not starve each other.
+func taskLimit(spec sandbox.Spec) (uint64, error) {
+	alone, err := inNest(spec)
+	if err != nil {
+		return 0, err
+	}
+	if alone {
+		return uint64(spec.Limits.Pids), nil
+	}
+	return uint64(spec.Limits.Pids) * sandbox.Sharing, nil
 }
 
 // execute becomes the program. A name without a slash is looked for in the PATH of the job's environment.

@@ -107,11 +107,20 @@ func forgo() error {
 
 // inUserNamespace says whether some id of the host is not mapped here.
 func inUserNamespace() (bool, error) {
+	m, err := userMap()
+	return m != "0 0 4294967295", err
+}
+
+// inNest tells whether the calling process is in a user namespace that nest made: it is the job's alone.
+func inNest(spec sandbox.Spec) (bool, error) {
+	m, err := userMap()
+	return m == fmt.Sprintf("%d 0 1", spec.UID), err
+}
+
+// userMap is /proc/self/uid_map, user_namespaces(7), with single blanks.
+func userMap() (string, error) {
 	b, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil {
-		return false, err
-	}
-	return strings.Join(strings.Fields(string(b)), " ") != "0 0 4294967295", nil
+	return strings.Join(strings.Fields(string(b)), " "), err
 }
 
 // tell releases the second stage.

@@ -1,8 +1,10 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/sourcegraph/conc/iter"
 	"github.com/sourcegraph/conc/panics"
@@ -23,8 +25,9 @@ type budget struct {
 	Memory int64 // bytes
 }
 
-// run runs the jobs, as many at once as the budget holds, and returns what came of them in the jobs' order. A job that
-// needs more than the whole budget runs alone. Nobody's failure cancels another; a panic is that job's error. tell hears
+// run runs the jobs, as many at once as the budget holds, and returns what came of them in the jobs' order. Jobs of many
+// cores start first: a wide one that waits in the middle leaves cores idle before it. A job that needs more than the whole
+// budget runs alone. Nobody's failure cancels another; a panic is that job's error. tell hears
 // of each job's start and end, from several goroutines.
 func run(ctx context.Context, eng engine.Engine, jobs []engine.Job, b budget, tell func(i int, ended bool)) []ran {
 	cores, memory := semaphore.NewWeighted(int64(b.Cores)), semaphore.NewWeighted(b.Memory)
@@ -32,9 +35,11 @@ func run(ctx context.Context, eng engine.Engine, jobs []engine.Job, b budget, te
 	for i := range indexes {
 		indexes[i] = i
 	}
+	slices.SortStableFunc(indexes, func(a, b int) int { return cmp.Compare(jobs[b].Limits.CPU, jobs[a].Limits.CPU) })
 	// conc v0.3.0's ResultPool returns results as they arrive; Mapper keeps the order of its input.
 	mapper := iter.Mapper[int, ran]{MaxGoroutines: b.Cores}
-	return mapper.Map(indexes, func(i *int) ran {
+	results := make([]ran, len(jobs))
+	for at, r := range mapper.Map(indexes, func(i *int) ran {
 		j := jobs[*i]
 		// Always cores before memory, so that two jobs never wait for each other.
 		c, m := min(int64(max(1, j.Limits.CPU)), int64(b.Cores)), min(j.Limits.Memory, b.Memory)
@@ -52,7 +57,10 @@ func run(ctx context.Context, eng engine.Engine, jobs []engine.Job, b budget, te
 			o, err := eng.Run(ctx, j)
 			return ran{Outcome: o, Err: err}
 		})
-	})
+	}) {
+		results[indexes[at]] = r
+	}
+	return results
 }
 
 // caught turns a panic into an error that names it.

@@ -1,10 +1,12 @@
 package assemble
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // layGo builds the program in a module of its own whose go.sum is the recipe's. Go's module and build caches are below
@@ -32,7 +34,50 @@ func (b *builder) layGo(ctx context.Context, g GoProgram) error {
 		return fmt.Errorf("build %s: %w", g.Package, err)
 	}
 	defer f.Close()
-	return b.tree.file(g.Path, true, f)
+	if err := b.tree.file(g.Path, true, f); err != nil {
+		return err
+	}
+	for _, f := range g.Files {
+		if err := b.layModuleFile(ctx, dir, g, f); err != nil {
+			return fmt.Errorf("take %s of %s: %w", f.From, g.Package, err)
+		}
+	}
+	return nil
+}
+
+// layModuleFile takes a file of the module that the program was built from.
+func (b *builder) layModuleFile(ctx context.Context, dir string, g GoProgram, f ModuleFile) error {
+	module, err := g.module()
+	if err != nil {
+		return err
+	}
+	out, err := command(ctx, dir, b.goEnv(g.Toolchain), "go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(out)), filepath.FromSlash(f.From)))
+	if err != nil {
+		return err
+	}
+	if len(f.Cut) == 2 {
+		if text, err = cut(text, f.Cut[0], f.Cut[1]); err != nil {
+			return err
+		}
+	}
+	return b.tree.file(f.Path, false, bytes.NewReader(text))
+}
+
+// cut takes out what lies from one mark to the next other one, both included.
+func cut(text []byte, from, to string) ([]byte, error) {
+	if n := bytes.Count(text, []byte(from)); n != 1 {
+		return nil, fmt.Errorf("the mark %q is there %d times, want once", from, n)
+	}
+	before, rest, _ := bytes.Cut(text, []byte(from))
+	_, after, ok := bytes.Cut(rest, []byte(to))
+	if !ok {
+		return nil, fmt.Errorf("no mark %q after %q", to, from)
+	}
+	return append(bytes.Clone(before), after...), nil
 }
 
 // goEnv fixes everything that goes into a Go program's bytes, also what a user's "go env -w" may have set. Where modules

@@ -59,8 +59,18 @@ type GoProgram struct {
 	Toolchain string `yaml:"toolchain"` // "go1.26.8"
 	LDFlags   string `yaml:"ldflags,omitempty"`
 	Path      string `yaml:"path"` // in the image
+	// Files are taken from the package's module as they are, but for a cut.
+	Files []ModuleFile `yaml:"files,omitempty"`
 
 	Mod, Sum []byte `yaml:"-"`
+}
+
+// ModuleFile is a file of a Go module, such as a tool's default configuration.
+type ModuleFile struct {
+	From string `yaml:"from"` // below the module
+	Path string `yaml:"path"` // in the image
+	// Cut is two marks, or none: what lies between them goes, and they too. The first has to be there once.
+	Cut []string `yaml:"cut,omitempty"`
 }
 
 // Deb is one Debian package. The globs (doublestar, on the path without a leading "/") choose what of it is laid out;
@@ -145,7 +155,7 @@ func loadRecipe(folder fs.FS, name string) (Recipe, error) {
 			if s.Go.Sum, err = fs.ReadFile(folder, base+".sum"); err != nil {
 				return Recipe{}, err
 			}
-			if err := s.Go.checkMod(); err != nil {
+			if _, err := s.Go.module(); err != nil {
 				return Recipe{}, err
 			}
 		}
@@ -216,6 +226,9 @@ func (s Step) check() error {
 			err = errors.New("go: package and toolchain (go1.N.M) must be set")
 		} else {
 			err = checkPaths(g.Path)
+			for _, f := range g.Files {
+				err = errors.Join(err, f.check())
+			}
 		}
 	}
 	if d := s.Deb; d != nil {
@@ -271,18 +284,25 @@ func (w *Wheel) check() error {
 	return nil
 }
 
-// checkMod wants the package's module among the requirements of the committed module file.
-func (g *GoProgram) checkMod() error {
+// module is the package's module, which has to be among the requirements of the committed module file.
+func (g *GoProgram) module() (string, error) {
 	mod, err := modfile.Parse("go.mod", g.Mod, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	for _, r := range mod.Require {
 		if g.Package == r.Mod.Path || strings.HasPrefix(g.Package, r.Mod.Path+"/") {
-			return nil
+			return r.Mod.Path, nil
 		}
 	}
-	return fmt.Errorf("no module of %s among the requirements", g.Package)
+	return "", fmt.Errorf("no module of %s among the requirements", g.Package)
+}
+
+func (f ModuleFile) check() error {
+	if len(f.Cut) != 0 && (len(f.Cut) != 2 || f.Cut[0] == "" || f.Cut[1] == "") {
+		return fmt.Errorf("%s: cut wants two marks", f.From)
+	}
+	return checkPaths(f.From, f.Path)
 }
 
 // checkPaths wants clean paths below the root, without a leading "/".

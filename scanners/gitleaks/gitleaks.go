@@ -3,7 +3,6 @@ package gitleaks
 
 import (
 	"bytes"
-	"embed"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -16,10 +15,8 @@ import (
 	"github.com/scangate/scangate/scanners"
 )
 
-//go:embed config
-var files embed.FS
-
-// Scanner runs Gitleaks over the whole view with the vendor's rules. Its log at level trace names each file that it
+// Scanner runs Gitleaks over the whole view with the vendor's rules, which the image has without their global list of
+// paths to pass over. Its log at level trace names each file that it
 // reads or skips and ends with the bytes it has read; both are held against the targets.
 //
 // It does not look into archives or into what Gitleaks takes for a binary document.
@@ -43,12 +40,11 @@ var Scanner = scanners.Scanner{
 	Excuse: excuse,
 
 	// By default findings and failures both end with 1. Two folders as arguments mean the working folder instead.
-	Command: []string{"/usr/bin/gitleaks", "dir", "-c", scanners.Config + "/gitleaks.toml", "--ignore-gitleaks-allow",
+	Command: []string{"/usr/bin/gitleaks", "dir", "-c", "/etc/gitleaks/gitleaks.toml", "--ignore-gitleaks-allow",
 		"-i", "/dev/null", "--redact", "--exit-code", "10", "--no-banner", "--no-color", "-l", "trace",
 		"-f", "json", "-r", "-", scanners.Workspace},
-	Env:    []string{"GOMAXPROCS=2", "HOME=/tmp", "NO_COLOR=1", "TZ=UTC"},
-	Config: config,
-	Needs:  scanners.Needs{CPU: 2, Memory: 1 << 30, Tmp: 64 << 20, Pids: 128, Timeout: 10 * time.Minute},
+	Env:   []string{"GOMAXPROCS=2", "HOME=/tmp", "NO_COLOR=1", "TZ=UTC"},
+	Needs: scanners.Needs{CPU: 2, Memory: 1 << 30, Tmp: 64 << 20, Pids: 128, Timeout: 10 * time.Minute},
 
 	Exits:  map[int]scanners.Exit{0: scanners.ExitClean, 10: scanners.ExitFound},
 	Enough: scanners.Reported,
@@ -62,8 +58,6 @@ var Scanner = scanners.Scanner{
 }
 
 const canary = scanners.CanaryPrefix + ".txt"
-
-var config = scanners.Folder(files, "config")
 
 // excuse: what is no text may look like a document or an archive to Gitleaks, which then skips it. Text is never
 // excused, so a secret does not hide behind "%PDF" or the name x.tar: Gitleaks says that it skipped it.

@@ -3,7 +3,6 @@
 package embedded
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 
@@ -23,12 +22,21 @@ func init() {
 	if len(os.Args) < 2 || os.Args[1] != "init" || os.Getenv("_LIBCONTAINER_INITPIPE") == "" {
 		return
 	}
-	// libcontainer v1.5.2 sets its ParentDeathSignal on a process that forks twice before it gets here, which loses it.
-	// Without it, a container whose parent is killed between its last word and the exec waits for ever.
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
-		fmt.Fprintln(os.Stderr, "scangate: set parent death signal:", err)
-		os.Exit(1)
-	}
+	// A container whose parent is killed between its last word and the exec would wait for ever. libcontainer v1.5.2 sets
+	// its ParentDeathSignal on a process that forks twice before it gets here, which loses it; and the change of user
+	// clears it for a moment. The lifeline, which is stdin, has no such gap.
+	go endWithLifeline()
 	libcontainer.Init() // does not return
 	os.Exit(1)
+}
+
+// endWithLifeline ends the program when nobody holds the other end of stdin any more. It reads nothing: what comes is for
+// the init, whose exec ends this goroutine.
+func endWithLifeline() {
+	for {
+		// Without events asked for, only the end of the pipe, or an error, is told.
+		if _, err := unix.Poll([]unix.PollFd{{Fd: 0}}, -1); err != unix.EINTR {
+			os.Exit(1)
+		}
+	}
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -51,9 +50,6 @@ func (e *embedded) runJob(ctx context.Context, j engine.Job) (engine.Outcome, er
 	if err != nil {
 		return engine.Outcome{}, err
 	}
-	// The parent death signal comes when the thread that started the container ends.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	started := time.Now()
 	c, err := libcontainer.Create(filepath.Join(e.runs, e.run), id, config)
 	if err != nil {

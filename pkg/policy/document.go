@@ -112,18 +112,26 @@ func (r reader) where(path *string) key {
 	}}
 }
 
+type field struct{ key, value string }
+
+// whole wants a value for each of the fields.
+func (r reader) whole(n *yaml.Node, what string, fields []field) error {
+	for _, f := range fields {
+		if f.value == "" {
+			return r.fail(n, "%s wants %s", what, f.key)
+		}
+	}
+	return nil
+}
+
 func (r reader) exemption(n *yaml.Node) error {
 	var e Exemption
 	err := r.mapping(n, r.scanner(&e.Scanner), r.where(&e.Path), key{"reason", r.text(&e.Reason)}, key{"expires", r.date(&e.Expires)})
 	if err != nil {
 		return err
 	}
-	for _, must := range []struct{ key, value string }{
-		{"scanner", e.Scanner}, {"path", e.Path}, {"reason", e.Reason}, {"expires", e.Expires},
-	} {
-		if must.value == "" {
-			return r.fail(n, "an exemption wants %s", must.key)
-		}
+	if err := r.whole(n, "an exemption", []field{{"scanner", e.Scanner}, {"path", e.Path}, {"reason", e.Reason}, {"expires", e.Expires}}); err != nil {
+		return err
 	}
 	r.policy.Exemptions = append(r.policy.Exemptions, e)
 	return nil
@@ -149,12 +157,9 @@ func (r reader) suppression(n *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	for _, must := range []struct{ key, value string }{
-		{"scanner", s.Scanner}, {"rule", s.Rule}, {"path", s.Path}, {"reason", s.Reason}, {"expires", s.Expires},
-	} {
-		if must.value == "" {
-			return r.fail(n, "a suppression wants %s", must.key)
-		}
+	err = r.whole(n, "a suppression", []field{{"scanner", s.Scanner}, {"rule", s.Rule}, {"path", s.Path}, {"reason", s.Reason}, {"expires", s.Expires}})
+	if err != nil {
+		return err
 	}
 	r.policy.Suppressions = append(r.policy.Suppressions, s)
 	return nil

@@ -3,8 +3,6 @@ package orchestrator
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"time"
 
 	"github.com/scangate/scangate/images"
@@ -104,7 +102,7 @@ func Scan(ctx context.Context, r Request, t Tools) (report.Report, Record, error
 		return report.Report{}, rec, err
 	}
 	rep := report.Report{
-		Inputs: report.Inputs{Snapshot: snap.Digest, Policy: r.Policy.Digest(), Lock: digest(lock), Suppressions: r.Policy.SuppressionsDigest(),
+		Inputs: report.Inputs{Snapshot: snap.Digest, Policy: r.Policy.Digest(), Lock: plan.Digest(lock), Suppressions: r.Policy.SuppressionsDigest(),
 			Platform: r.Platform, AsOf: r.AsOf.Format(time.DateOnly), Restricted: r.Restricted},
 		Decision: decision, Files: filesInScope(p), Homes: map[string]string{},
 	}
@@ -159,9 +157,4 @@ func enabled(r Request) []scanners.Scanner {
 		}
 	}
 	return on
-}
-
-func digest(b []byte) string {
-	h := sha256.Sum256(b)
-	return "sha256:" + hex.EncodeToString(h[:])
 }

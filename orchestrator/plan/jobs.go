@@ -64,7 +64,7 @@ func shards(s scanners.Scanner, targets []string, l sandbox.Limits) []Job {
 
 // projects makes one job for each folder that holds the scanner's root file. A target above every such folder is
 // a stray.
-func (s *Scan) projects(f Files, targets []string, l sandbox.Limits) []Job {
+func (s *Scan) projects(targets []string, l sandbox.Limits) []Job {
 	has := map[string]bool{}
 	for _, e := range s.View.Entries {
 		if path.Base(e.Path) == s.Scanner.Root {

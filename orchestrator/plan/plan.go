@@ -157,13 +157,13 @@ func one(r Request, f Files, s scanners.Scanner) (Scan, error) {
 		if scan.GoModSum, err = sums(f); err != nil {
 			return Scan{}, err
 		}
-		scan.Data = append(scan.Data, scanners.Data{Name: "go-modules", Digest: digest(scan.GoModSum)})
+		scan.Data = append(scan.Data, scanners.Data{Name: "go-modules", Digest: Digest(scan.GoModSum)})
 	}
 	limits := limits(s, r.Policy)
 	if s.Root == "" {
 		scan.Jobs = shards(s, targets, limits)
 	} else {
-		scan.Jobs = scan.projects(f, targets, limits)
+		scan.Jobs = scan.projects(targets, limits)
 	}
 	for i := range scan.Jobs {
 		scan.Jobs[i].Bytes = scan.bytes(f, scan.Jobs[i].Targets)
@@ -258,7 +258,7 @@ func beside(s scanners.Scanner, v workspace.View, f Files) ([]string, error) {
 func (s Scan) digest(l sandbox.Limits, view string) string {
 	canary := map[string]string{}
 	for p, text := range s.Scanner.Canary.Files {
-		canary[p] = digest([]byte(text))
+		canary[p] = Digest([]byte(text))
 	}
 	b, err := json.Marshal(struct {
 		Adapters, Scanner, Version string
@@ -272,10 +272,11 @@ func (s Scan) digest(l sandbox.Limits, view string) string {
 	if err != nil {
 		panic(err) // strings, numbers and maps of strings always encode
 	}
-	return digest(b)
+	return Digest(b)
 }
 
-func digest(b []byte) string {
+// Digest is "sha256:…" of the bytes.
+func Digest(b []byte) string {
 	h := sha256.Sum256(b)
 	return "sha256:" + hex.EncodeToString(h[:])
 }

@@ -136,7 +136,7 @@ func (j *job) report(r io.Reader) error {
 		var x report
 		switch err := d.Decode(&x); {
 		case err == io.EOF && !facts:
-			j.fail("isolation", "the second stage ended before it had its sandbox")
+			j.fail("start", "the second stage ended before it became the program")
 			return nil
 		case err == io.EOF:
 			return nil
